@@ -68,6 +68,12 @@ export class Reader {
     return (BigInt(high) << 32n) | BigInt(low);
   }
 
+  /** Six bytes (a MAC) as an exact integer. */
+  u48(): number {
+    const high = this.u16();
+    return high * 0x100000000 + this.u32();
+  }
+
   address(): Address {
     const at = this.#take(5);
     return at < 0 ? 0 : readAddress(this.#bytes, at);
@@ -77,6 +83,11 @@ export class Reader {
   bytes(count: number): Uint8Array {
     const at = this.#take(count);
     return at < 0 ? EMPTY : this.#bytes.subarray(at, at + count);
+  }
+
+  /** A view of what was read since `start`, an earlier value of `offset`. */
+  since(start: number): Uint8Array {
+    return this.#bytes.subarray(start, this.offset);
   }
 
   /** A view of everything that is left. */
@@ -136,6 +147,11 @@ export class Writer {
 
   u64(value: bigint): this {
     return this.u32(Number((value >> 32n) & 0xffffffffn)).u32(Number(value & 0xffffffffn));
+  }
+
+  /** Six bytes (a MAC) from an exact integer. */
+  u48(value: number): this {
+    return this.u16(Math.floor(value / 0x100000000)).u32(value % 0x100000000);
   }
 
   address(value: Address): this {
