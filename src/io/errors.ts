@@ -1,4 +1,5 @@
 /** What the machine refuses at start, told so that an operator can act on it. */
+import { type Endpoint, formatEndpoint } from "../protocol/inet-address.ts";
 
 /** A socket or device cannot be had. `code` is the system's (EADDRINUSE, EACCES …). */
 export class IoError extends Error {
@@ -20,10 +21,10 @@ export function errorCode(error: unknown): string {
   return typeof code === "string" ? code : "UNKNOWN";
 }
 
-/** An IoError for a UDP or TCP port that cannot be bound. `where` is `ip/port`. */
-export function bindError(protocol: "UDP" | "TCP", where: string, error: unknown): IoError {
-  const code = errorCode(error);
-  const port = where.slice(where.lastIndexOf("/") + 1);
+/** An IoError for a local address that cannot be bound; `code` is the system's. */
+export function bindError(protocol: "UDP" | "TCP", local: Endpoint, code: string): IoError {
+  const where = formatEndpoint(local);
+  const { port } = local;
   switch (code) {
     case "EADDRINUSE":
       return new IoError(
