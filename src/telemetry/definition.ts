@@ -1,0 +1,99 @@
+/** How one metric is declared, and where its numbers come from. The lists themselves are in *-metrics.ts. */
+import type { RelayCounters } from "../dataplane/counters.ts";
+import type { TransportStatistics } from "../io/transport.ts";
+import type { Millis } from "../node/ports.ts";
+import type { NodeQueries, PeerView } from "../node/queries.ts";
+import type { NodeGauges, NodeStatistics } from "../node/statistics.ts";
+import type { Address } from "../protocol/address.ts";
+
+/** What the peer cache counts; monotonic since start unless said otherwise. */
+export interface PeerCacheReading {
+  /** Peers held now, and the bound. */
+  readonly entries: number;
+  readonly maxEntries: number;
+  /** Records written to disk (puts and removals), and writes that failed. */
+  readonly writes: number;
+  readonly writeErrors: number;
+  /** Size on disk now. */
+  readonly bytes: number;
+}
+
+/** Packets of one peer, for the opt-in per-peer series. */
+export interface PeerTraffic {
+  readonly packetsIn: number;
+  readonly packetsOut: number;
+  /** Incoming packets that failed authentication or decoding. */
+  readonly errorsIn: number;
+}
+
+/** Everything that metrics are made of. Read at scrape time only; every field may be a live object. */
+export interface MetricsSource {
+  readonly node: NodeQueries;
+  readonly relay: RelayCounters;
+  readonly transport: TransportStatistics;
+  readonly identityPool: { readonly queued: number; readonly threads: number };
+  readonly cache: PeerCacheReading;
+  /** The program's version, for `orrery_build_info`. */
+  readonly version: string;
+  now(): Millis;
+  /** Open file descriptors of this process; −1 where the system does not tell. */
+  openFiles(): number;
+  /** Only for the per-peer series; without it `zt_peer_packets` and `zt_peer_packet_errors` stay empty. */
+  peerTraffic?(address: Address): PeerTraffic | null;
+}
+
+/** One scrape: the node is asked once, however many metrics read the answer. */
+export interface Reading {
+  readonly source: MetricsSource;
+  readonly statistics: NodeStatistics;
+  readonly gauges: NodeGauges;
+  readonly now: Millis;
+  /** Peers that may appear as series: empty unless the operator opted in, never more than the cap. */
+  readonly shownPeers: readonly PeerView[];
+  /** Peers left out by the cap. */
+  readonly omittedPeers: number;
+}
+
+export type Labels = Readonly<Record<string, string>>;
+
+/** Sets one sample to an absolute value. */
+export type Put = (value: number, labels?: Labels) => void;
+
+interface Declared {
+  readonly name: string;
+  readonly help: string;
+  /** In the order in which they are printed: alphabetical, as the reference prints them. */
+  readonly labels: readonly string[];
+}
+
+/** A counter or gauge: `read` puts every sample from absolute values of the source, at each scrape. */
+export interface ReadMetric extends Declared {
+  readonly type: "counter" | "gauge";
+  readonly read: (reading: Reading, put: Put) => void;
+}
+
+/** A histogram, fed by occasions as they happen (metrics.ts). */
+export interface HistogramMetric extends Declared {
+  readonly type: "histogram";
+  /** Upper bounds, ascending, without +Inf. */
+  readonly buckets: readonly number[];
+}
+
+export type MetricDefinition = ReadMetric | HistogramMetric;
+
+type ReadOptions = { readonly labels?: readonly string[]; readonly read: ReadMetric["read"] };
+
+/** Declares a counter. Its samples never decrease while the process lives. */
+export function counter(name: string, help: string, { labels = [], read }: ReadOptions): ReadMetric {
+  return { name, help, type: "counter", labels, read };
+}
+
+/** Declares a gauge. */
+export function gauge(name: string, help: string, { labels = [], read }: ReadOptions): ReadMetric {
+  return { name, help, type: "gauge", labels, read };
+}
+
+/** Puts one sample for each entry of a record of counts, under one label. */
+export function putEach(put: Put, label: string, counts: Readonly<Record<string, number>>, fixed: Labels = {}): void {
+  for (const [key, value] of Object.entries(counts)) put(value, { ...fixed, [label]: key });
+}

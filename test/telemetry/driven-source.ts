@@ -1,0 +1,143 @@
+/** A metrics source without a node behind it: its counters move when told to, like those of a root under load. */
+
+import type { NodeQueries, PeerView } from "../../src/node/queries.ts";
+import { DROP_REASONS, type DropReason, type NodeGauges, NodeStatistics } from "../../src/node/statistics.ts";
+import type { MetricsSource } from "../../src/telemetry/metrics.ts";
+import type { World } from "../../src/world/world.ts";
+
+/** 2025-01-01 00:00 UTC: the version of every world of these tests. */
+export const WORLD_TIMESTAMP = 1_735_689_600_000n;
+
+/** The gauges of a root that nobody has found yet. */
+export function idleGauges(): NodeGauges {
+  return {
+    peersKnown: 0,
+    peersActive: 0,
+    peersReachable: 0,
+    peersIdle: 0,
+    paths: 0,
+    upstreams: 0,
+    online: true,
+    relayPairsActive: 0,
+    validationsPending: 0,
+    reassemblies: 0,
+    packetsWaiting: 0,
+    whoisPending: 0,
+    multicastGroups: 0,
+    multicastMembers: 0,
+    adoption: [
+      {
+        id: 0x1122334455667788n,
+        kind: "planet",
+        timestamp: WORLD_TIMESTAMP,
+        current: 0,
+        older: 0,
+        newer: 0,
+        without: 0,
+      },
+    ],
+    limits: { peers: 1000, pairs: 1000, validations: 64, reassemblies: 32, multicastMembers: 1000 },
+  };
+}
+
+/** A source whose parts may be changed at will, and a clock that stands still unless moved. */
+export class DrivenSource implements MetricsSource {
+  readonly statistics = new NodeStatistics();
+  gauges = idleGauges();
+  peers: PeerView[] = [];
+  time = 1_750_000_000_000;
+  readonly version = "0.0.0-test";
+  readonly identityPool = { queued: 0, threads: 2 };
+  readonly cache = { entries: 0, maxEntries: 1000, writes: 0, writeErrors: 0, bytes: 0 };
+  readonly relay = {
+    forwardedPackets: 0,
+    forwardedBytes: 0,
+    forwardedFragments: 0,
+    punted: 0,
+    drops: Object.fromEntries(DROP_REASONS.map((reason) => [reason, 0])) as Record<DropReason, number>,
+  };
+  readonly transport = {
+    bytesIn: 0,
+    bytesOut: 0,
+    datagramsIn: 0,
+    datagramsOut: 0,
+    sendErrors: 0,
+    sendErrorsByCode: {} as Record<string, number>,
+    receiveErrors: 0,
+    buffers: [
+      {
+        socket: 1,
+        local: { family: 4 as const, ip: new Uint8Array([127, 0, 0, 1]), port: 9993 },
+        primary: true,
+        askedBytes: 8_388_608,
+        grantedBytes: 8_388_608,
+      },
+    ],
+    problems: [],
+  };
+  peerTraffic?: NonNullable<MetricsSource["peerTraffic"]>;
+
+  get node(): NodeQueries {
+    const planet = { id: 0x1122334455667788n, timestamp: WORLD_TIMESTAMP } as World;
+    return {
+      statistics: this.statistics,
+      isUpstream: () => true,
+      planet: () => planet,
+      moons: () => [],
+      peers: () => this.peers,
+      gauges: () => this.gauges,
+    } as Partial<NodeQueries> as NodeQueries;
+  }
+
+  now(): number {
+    return this.time;
+  }
+
+  openFiles(): number {
+    return 42;
+  }
+
+  /** One step of healthy traffic: peers come, ask, are introduced and mostly go direct. */
+  step(): void {
+    const { statistics, gauges, relay, transport, cache } = this;
+    for (const verb of [1, 3, 4, 5, 8, 9, 13, 14]) {
+      statistics.packetsIn[verb]! += 3;
+      statistics.packetsOut[verb]! += 2;
+    }
+    statistics.errorsOut[3]! += 1;
+    statistics.hello.known += 5;
+    statistics.hello.accepted += 1;
+    statistics.whois.answered += 4;
+    statistics.drops.hop_limit += 1;
+    statistics.rateLimited.whois += 1;
+    statistics.rendezvous.ipv4 += 2;
+    statistics.rendezvous.ipv6 += 1;
+    statistics.pairs.introduced += 10;
+    statistics.pairs.direct += 9;
+    statistics.pairs.relayed += 1;
+    statistics.relay.packets += 10;
+    statistics.relay.bytes += 4000;
+    statistics.relay.fragments += 2;
+    statistics.worldsSent += 1;
+    relay.forwardedPackets += 100;
+    relay.forwardedBytes += 120_000;
+    relay.punted += 3;
+    transport.bytesIn += 150_000;
+    transport.bytesOut += 140_000;
+    transport.datagramsIn += 130;
+    transport.datagramsOut += 120;
+    cache.writes += 1;
+    cache.entries = 50;
+    cache.bytes = 12_000;
+    this.gauges = {
+      ...gauges,
+      peersKnown: 60,
+      peersActive: 50,
+      peersReachable: 48,
+      peersIdle: 10,
+      paths: 55,
+      relayPairsActive: 7,
+      adoption: gauges.adoption.map((world) => ({ ...world, current: 48, older: 1, without: 1 })),
+    };
+  }
+}
