@@ -1,0 +1,38 @@
+/**
+ * Talks to the daemon of a home through its service API (local-api.md): loopback, the port from
+ * `zerotier-one.port`, the token from `authtoken.secret`.
+ */
+import { join } from "node:path";
+import { readTextOrNull } from "./identity-argument.ts";
+
+const REQUEST_TIMEOUT_MS = 5000;
+
+/** What came of asking the daemon. `absent`: nothing runs for this home, or nobody answers on its port. */
+export type ServiceAnswer =
+  | { readonly state: "answered"; readonly json: unknown }
+  | { readonly state: "refused"; readonly status: number; readonly body: string }
+  | { readonly state: "absent"; readonly reason: string };
+
+/** Sends one request to the daemon of `home`. Never throws. */
+export async function askService(home: string, method: "GET" | "POST", path: string): Promise<ServiceAnswer> {
+  const port = Number(readTextOrNull(join(home, "zerotier-one.port"))?.trim() ?? Number.NaN);
+  if (!Number.isInteger(port) || port < 1 || port > 65535) {
+    return { state: "absent", reason: `no port in ${join(home, "zerotier-one.port")}` };
+  }
+  const token = readTextOrNull(join(home, "authtoken.secret"))?.trim();
+  if (token === undefined) return { state: "absent", reason: `cannot read ${join(home, "authtoken.secret")}` };
+  try {
+    const response = await fetch(`http://127.0.0.1:${port}${path}`, {
+      method,
+      headers: { "X-ZT1-Auth": token },
+      signal: AbortSignal.timeout(REQUEST_TIMEOUT_MS),
+      ...(method === "POST" ? { body: "{}" } : {}),
+    });
+    const body = await response.text();
+    if (response.status !== 200) return { state: "refused", status: response.status, body };
+    return { state: "answered", json: body === "" ? null : (JSON.parse(body) as unknown) };
+  } catch (error) {
+    const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
+    return { state: "absent", reason: cause instanceof Error ? cause.message : String(cause) };
+  }
+}
