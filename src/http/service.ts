@@ -1,0 +1,195 @@
+/**
+ * The service API: HTTP on the primary port, for `zerotier-cli` and for tools written for the reference, plus our
+ * own routes under /orrery/. Facts: local-api.md. Deliberate differences from the reference (its §8): tokens are
+ * compared in constant time, jsonp names are validated, error texts are escaped, DELETE /moon works over IPv6, and
+ * without `allowManagementFrom` only loopback is listened on.
+ */
+import type { NodeCommands, NodeQueries } from "../node/queries.ts";
+import type { Endpoint, IpPrefix } from "../protocol/inet-address.ts";
+import { isAuthorised, METRICS_PATH, type ServiceTokens } from "./auth.ts";
+import { type HttpApplication, type HttpEngine, type HttpListener, type HttpRequest, loadEngine } from "./engine.ts";
+import type { JsonObject } from "./json.ts";
+import { JsonSyntaxError } from "./json-parse.ts";
+import { errorReply, jsonpName, type Reply, renderReply, UNAUTHORISED } from "./reply.ts";
+import { Router } from "./router.ts";
+import { bondRoutes } from "./routes/bond.ts";
+import { configRoutes } from "./routes/config.ts";
+import { healthRoutes } from "./routes/health.ts";
+import { metricsRoutes } from "./routes/metrics.ts";
+import { moonRoutes } from "./routes/moons.ts";
+import { networkRoutes } from "./routes/network.ts";
+import { orreryRoutes } from "./routes/orrery.ts";
+import { peerRoutes } from "./routes/peers.ts";
+import { statusRoutes } from "./routes/status.ts";
+
+/** What /status and /config tell about the running configuration. */
+export interface ServiceConfig {
+  /** local.conf as last read or written; `{}` if there is none. */
+  readonly localConf: JsonObject;
+  /** The ports in use; 0 for one that is not. */
+  readonly primaryPort: number;
+  readonly secondaryPort: number;
+  readonly tertiaryPort: number;
+  readonly homeDir: string;
+  /** Each local address with each port. */
+  readonly listeningOn: readonly Endpoint[];
+  /** What is told for settings that local.conf does not name. */
+  readonly allowTcpFallbackRelay: boolean;
+  readonly portMappingEnabled: boolean;
+}
+
+/** What came of reading the configuration again. */
+export interface ReloadResult {
+  readonly ok: boolean;
+  /** Keys that took effect. */
+  readonly applied: readonly string[];
+  /** Keys that changed and need a restart. */
+  readonly restart: readonly string[];
+  /** One line each: what was wrong and what to write instead. Nothing is applied when there are any. */
+  readonly errors: readonly string[];
+}
+
+/** What the service API needs from the program around it. */
+export interface ServiceBackend {
+  readonly node: NodeQueries;
+  readonly commands: NodeCommands;
+  /** ms since the epoch. */
+  now(): number;
+  config(): ServiceConfig;
+  /**
+   * Copies each key of `patch` to `settings` of local.conf and writes the file (local-api.md §3). The patch is JSON
+   * from outside: an object without prototype; never merge it into one that has a prototype by assignment.
+   */
+  writeSettings(patch: JsonObject): void | Promise<void>;
+  /** The Prometheus text. */
+  metrics(): Promise<string>;
+  reload(): Promise<ReloadResult>;
+}
+
+export interface ServiceApiOptions {
+  /** 0 picks one. */
+  readonly port: number;
+  readonly backend: ServiceBackend;
+  readonly tokens: ServiceTokens;
+  /** Networks that may manage besides loopback. While it is empty, only loopback is listened on. */
+  readonly allowManagementFrom: readonly IpPrefix[];
+  /** `loadEngine()` unless given. */
+  readonly engine?: HttpEngine;
+  /** Told about exceptions in routes. The path carries no query, hence no token. */
+  readonly onError?: (error: unknown, request: { readonly method: string; readonly path: string }) => void;
+}
+
+/** A running service API. */
+export interface ServiceApi {
+  readonly port: number;
+  /** The addresses listened on now. */
+  readonly hosts: readonly string[];
+  readonly engine: HttpEngine["name"];
+  /**
+   * Replaces the list; rebinds if it became empty or stopped being so. Running requests are not disturbed. Rejects
+   * with `ListenError`, and keeps the old list, if the new addresses cannot be bound.
+   */
+  setAllowManagementFrom(prefixes: readonly IpPrefix[]): Promise<void>;
+  /** Releases the port and closes every connection. */
+  close(): Promise<void>;
+}
+
+const MAX_BODY_BYTES = 1024 * 1024;
+const LOOPBACK_HOSTS = ["127.0.0.1", "::1"] as const;
+/** "::" takes IPv4 too, so the second one is only bound where there is no IPv6. */
+const ANY_HOSTS = ["::", "0.0.0.0"] as const;
+
+function routesOf(backend: ServiceBackend): Router {
+  return new Router([
+    ...statusRoutes(backend),
+    ...healthRoutes(backend),
+    ...configRoutes(backend),
+    ...peerRoutes(backend),
+    ...moonRoutes(backend),
+    ...networkRoutes(),
+    ...bondRoutes(),
+    ...metricsRoutes(backend),
+    ...orreryRoutes(backend),
+  ]);
+}
+
+async function dispatch(router: Router, request: HttpRequest, options: ServiceApiOptions): Promise<Reply> {
+  try {
+    return await router.dispatch(request);
+  } catch (error) {
+    if (error instanceof JsonSyntaxError) return errorReply(500, error.message);
+    options.onError?.(error, { method: request.method, path: request.path });
+    // What went wrong inside is for the log; to the client it could tell paths or worse.
+    return errorReply(500, "internal error");
+  }
+}
+
+class Service implements ServiceApi {
+  readonly #engine: HttpEngine;
+  readonly #application: HttpApplication;
+  #allowed: readonly IpPrefix[];
+  #listener: HttpListener | null = null;
+
+  constructor(options: ServiceApiOptions) {
+    this.#engine = options.engine ?? loadEngine();
+    this.#allowed = options.allowManagementFrom;
+    const router = routesOf(options.backend);
+    const nameOf = (path: string, query: string) => (path === METRICS_PATH ? null : jsonpName(query));
+    this.#application = {
+      maxBodyBytes: MAX_BODY_BYTES,
+      admit: (head) =>
+        isAuthorised(head, options.tokens, this.#allowed)
+          ? null
+          : renderReply(UNAUTHORISED, nameOf(head.path, head.query)),
+      handle: async (request) =>
+        renderReply(await dispatch(router, request, options), nameOf(request.path, request.query)),
+    };
+  }
+
+  get port(): number {
+    return this.#listener?.port ?? 0;
+  }
+
+  get hosts(): readonly string[] {
+    return this.#listener?.hosts ?? [];
+  }
+
+  get engine(): HttpEngine["name"] {
+    return this.#engine.name;
+  }
+
+  async listen(port: number): Promise<void> {
+    const hosts = this.#allowed.length === 0 ? LOOPBACK_HOSTS : ANY_HOSTS;
+    this.#listener = await this.#engine.listen(hosts, port, this.#application);
+  }
+
+  async setAllowManagementFrom(prefixes: readonly IpPrefix[]): Promise<void> {
+    const before = this.#allowed;
+    const old = this.#listener;
+    this.#allowed = prefixes;
+    if (old === null || (prefixes.length === 0) === (before.length === 0)) return;
+    await old.stopListening();
+    try {
+      await this.listen(old.port);
+    } catch (error) {
+      // A wildcard address may be taken where loopback is not: better the old reach than none.
+      this.#allowed = before;
+      await this.listen(old.port);
+      throw error;
+    } finally {
+      // Not awaited: the request that asked for this may be one of those it waits for.
+      void old.close();
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#listener?.close();
+  }
+}
+
+/** Starts the service API. Rejects with `ListenError` if the port cannot be bound on any address. */
+export async function startServiceApi(options: ServiceApiOptions): Promise<ServiceApi> {
+  const service = new Service(options);
+  await service.listen(options.port);
+  return service;
+}
