@@ -6,7 +6,14 @@
  * Levels: `error` someone must act; `warn` degraded by itself; `info` life-cycle and joins; `debug` per decision.
  */
 import { createRequire } from "node:module";
-import { type DestinationStream, type Logger, type LoggerOptions, pino } from "pino";
+import {
+  type Bindings,
+  type ChildLoggerOptions,
+  type DestinationStream,
+  type Logger,
+  type LoggerOptions,
+  pino,
+} from "pino";
 import { REDACTED, redactFields, redactText } from "./redact.ts";
 
 export type LogLevel = "trace" | "debug" | "info" | "warn" | "error" | "silent";
@@ -18,8 +25,8 @@ export interface LogOptions {
 }
 
 /**
- * Fields that pino blanks by path. `redactFields` already blanks them at any depth in logged objects; these also hold
- * for the bindings of child loggers and cannot be forgotten by an edit of the formatter.
+ * Fields that pino blanks by path. `redactFields` already blanks them at any depth; these are the second lock, which
+ * an edit of the formatter cannot open.
  */
 const REDACTED_PATHS = [
   "secret",
@@ -46,6 +53,17 @@ function prettyStream(): DestinationStream | null {
   }
 }
 
+type Child = (this: unknown, bindings: Bindings, options?: ChildLoggerOptions) => Logger;
+
+/** Bindings of child loggers pass no formatter of pino's, so they are cleaned before pino sees them. */
+function redactBindings(logger: Logger): void {
+  const child: Child = logger.child;
+  const redacting: Child = function (bindings, options) {
+    return child.call(this, redactFields(bindings), options);
+  };
+  Object.assign(logger, { child: redacting });
+}
+
 /**
  * Makes the program's logger. Secrets never print: not by field name, not as an `Identity`, not as bytes, not inside
  * text (see redact.ts). `destination` replaces standard output (tests).
@@ -58,13 +76,13 @@ export function createLogger(options: LogOptions, destination?: DestinationStrea
     redact: { paths: REDACTED_PATHS, censor: REDACTED },
     formatters: {
       level: (label) => ({ level: label }),
-      bindings: (bindings) => redactFields(bindings),
       log: (fields) => redactFields(fields),
     },
     hooks: { streamWrite: redactText },
   };
   const pretty = options.pretty && destination === undefined ? prettyStream() : null;
   const logger = pino(settings, destination ?? pretty ?? pino.destination({ fd: 1, sync: true }));
+  redactBindings(logger);
   if (options.pretty && destination === undefined && pretty === null) {
     logger.warn({ wanted: "pino-pretty" }, "pretty log asked for but not installed, logging JSON");
   }

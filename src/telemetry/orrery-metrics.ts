@@ -37,9 +37,10 @@ function adoptionOf({ gauges }: Reading, kind: "planet" | "moon") {
   return { held: worlds.length > 0, sum, ratio };
 }
 
-function putRelayed(put: Put, node: number, worker: number): void {
+/** What the relay plane forwarded (dataplane/), and what the node forwarded itself. */
+function putRelayed(put: Put, node: number, relay: number): void {
   put(node, { plane: "node" });
-  put(worker, { plane: "worker" });
+  put(relay, { plane: "relay" });
 }
 
 const IDENTITY_METRICS: readonly MetricDefinition[] = [
@@ -110,7 +111,7 @@ const CONTROL_METRICS: readonly MetricDefinition[] = [
     labels: ["plane", "reason"],
     read: ({ statistics, source }, put) => {
       putEach(put, "reason", statistics.drops, { plane: "node" });
-      putEach(put, "reason", source.relay.drops, { plane: "worker" });
+      putEach(put, "reason", source.relay.drops, { plane: "relay" });
     },
   }),
   gauge("orrery_table_entries", "Entries of each bounded table.", {
@@ -162,9 +163,15 @@ const RELAY_METRICS: readonly MetricDefinition[] = [
   counter("orrery_relay_punted_total", "Datagrams that the relay plane handed to the node.", {
     read: ({ source }, put) => put(source.relay.punted),
   }),
-  counter("orrery_relay_upstream_total", "Datagrams handed on to another root, for want of a path.", {
-    read: ({ statistics }, put) => put(statistics.relay.toUpstream),
-  }),
+  counter(
+    "orrery_relay_upstream_total",
+    "Those of orrery_relay_packets_total sent to another root, for want of a path.",
+    {
+      labels: ["plane"],
+      read: ({ statistics, source }, put) =>
+        putRelayed(put, statistics.relay.toUpstream, source.relay.forwardedToUpstream),
+    },
+  ),
   gauge("orrery_relay_pairs_active", "Pairs of peers relayed within the last 30 seconds.", {
     read: ({ gauges }, put) => put(gauges.relayPairsActive),
   }),

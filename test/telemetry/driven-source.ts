@@ -53,6 +53,7 @@ export class DrivenSource implements MetricsSource {
     forwardedPackets: 0,
     forwardedBytes: 0,
     forwardedFragments: 0,
+    forwardedToUpstream: 0,
     punted: 0,
     drops: Object.fromEntries(DROP_REASONS.map((reason) => [reason, 0])) as Record<DropReason, number>,
   };
@@ -75,7 +76,7 @@ export class DrivenSource implements MetricsSource {
     ],
     problems: [],
   };
-  peerTraffic?: NonNullable<MetricsSource["peerTraffic"]>;
+  peerTraffic: NonNullable<MetricsSource["peerTraffic"]> = () => null;
 
   get node(): NodeQueries {
     const planet = { id: 0x1122334455667788n, timestamp: WORLD_TIMESTAMP } as World;
