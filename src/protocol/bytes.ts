@@ -155,7 +155,9 @@ export class Writer {
   }
 
   address(value: Address): this {
-    writeAddress(this.#bytes, this.#grow(5), value);
+    // Grow first: it may replace the buffer.
+    const at = this.#grow(5);
+    writeAddress(this.#bytes, at, value);
     return this;
   }
 

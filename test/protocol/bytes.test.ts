@@ -81,6 +81,10 @@ describe("a writer", () => {
     );
   });
 
+  test("writes an address that makes it grow", () => {
+    assert.deepEqual(new Writer(1).address(0x8ee398b919).finish(), hex("8ee398b919"));
+  });
+
   test("leaves headroom in front", () => {
     assert.deepEqual(new Writer(8, 3).u8(9).finish(), hex("00000009"));
   });

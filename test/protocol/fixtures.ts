@@ -4,9 +4,9 @@ import { fromHex } from "../../src/protocol/bytes.ts";
 
 const FIXTURES = new URL("../fixtures/", import.meta.url);
 
-/** A file below test/fixtures. */
+/** A file below test/fixtures, as plain bytes (a Buffer's slice would share its memory). */
 export function fixtureBytes(path: string): Uint8Array {
-  return readFileSync(new URL(path, FIXTURES));
+  return new Uint8Array(readFileSync(new URL(path, FIXTURES)));
 }
 
 export function fixtureText(path: string): string {
