@@ -50,6 +50,8 @@ export interface IdentityValidator {
 /** One remembered path of a peer. */
 export interface CachedPath {
   readonly endpoint: Endpoint;
+  /** The local address it was proven on, so that answers keep coming from there; null = not known. */
+  readonly local: Endpoint | null;
   /** When the last authenticated packet came in on it (ms since the epoch). */
   readonly lastReceive: Millis;
 }

@@ -14,7 +14,6 @@ export const HELLO_RESULTS = [
   "old_protocol",
   "rate_limited", // source prefix or whole node over its budget of unknown identities
   "queue_full", // the validation pool has no room
-  "not_admitted",
 ] as const;
 export type HelloResult = (typeof HELLO_RESULTS)[number];
 
@@ -42,15 +41,7 @@ export const DROP_REASONS = [
 ] as const;
 export type DropReason = (typeof DROP_REASONS)[number];
 
-export const RATE_GATES = [
-  "identity",
-  "whois",
-  "echo",
-  "push_direct_paths",
-  "network_credentials",
-  "beacon",
-  "config_request",
-] as const;
+export const RATE_GATES = ["identity", "whois", "echo", "push_direct_paths", "network_credentials", "beacon"] as const;
 export type RateGate = (typeof RATE_GATES)[number];
 
 function zeros<K extends string>(keys: readonly K[]): Record<K, number> {
@@ -74,8 +65,6 @@ export class NodeStatistics {
   readonly rendezvous = { ipv4: 0, ipv6: 0 };
   /** Pairs introduced, and what became of them. */
   readonly pairs = { introduced: 0, direct: 0, relayed: 0 };
-  /** Datagrams handed to others unchanged (the relay), UDP payload bytes. */
-  readonly relay = { packets: 0, bytes: 0, fragments: 0, toUpstream: 0 };
   /** Worlds handed out inside OK(HELLO). */
   worldsSent = 0;
   /** Peers thrown out because the table was full. */

@@ -141,6 +141,11 @@ export class Reassembly {
     this.#lifetimeMs = options.lifetimeMs ?? QUEUE_LIFETIME_MS;
   }
 
+  /** How many packets may be incomplete at once. */
+  get capacity(): number {
+    return this.#capacity;
+  }
+
   /** Incomplete packets held. */
   get size(): number {
     return this.#entries.size;

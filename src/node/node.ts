@@ -1,0 +1,341 @@
+/**
+ * THE NODE: bytes and time in, bytes and events out. Receives what is addressed to us, authenticates it, hands it
+ * to the verb's handler, and does what every node does in time (keep-alive, retries, housekeeping). Roles
+ * (root, leaf, controller) add handlers. No sockets, no clock, no timers, no randomness of its own.
+ * Facts: vl1-packets.md §1, §3, §5; vl1-behaviour.md §2, §3.
+ */
+import type { Identity } from "../identity/identity.ts";
+import { type Address, isReservedAddress } from "../protocol/address.ts";
+import { CipherSuite, dearmor, trustedPathId } from "../protocol/armor.ts";
+import { decompressPayload } from "../protocol/compression.ts";
+import { PATH_EXPIRATION_MS, QUEUE_ENTRIES, QUEUE_LIFETIME_MS } from "../protocol/constants.ts";
+import { fragmentDestination, Reassembly } from "../protocol/fragment.ts";
+import { type Endpoint, endpointsEqual } from "../protocol/inet-address.ts";
+import {
+  beaconSender,
+  cipherSuiteOf,
+  classifyDatagram,
+  destinationOf,
+  hopsOf,
+  isFragmented,
+  packetIdOf,
+  payloadOf,
+  sourceOf,
+  verbOf,
+} from "../protocol/packet.ts";
+import { Verb } from "../protocol/verbs.ts";
+import type { World } from "../world/world.ts";
+import { handleEcho } from "./echo.ts";
+import { handleError } from "./error.ts";
+import { HelloReceiver } from "./hello.ts";
+import { sendHello } from "./hello-out.ts";
+import { Keepalive } from "./keepalive.ts";
+import { handleConfigRequest, handleCredentials, ignoreCounted, ignoreUncounted } from "./minor-verbs.ts";
+import { handleOk } from "./ok.ts";
+import { PathTable, pathKey } from "./path.ts";
+import type { Peer } from "./peer.ts";
+import type { PhysicalRules } from "./physical.ts";
+import type { CachedPeer, Datagram, Millis, NodePorts } from "./ports.ts";
+import { handlePushDirectPaths } from "./push-direct-paths.ts";
+import { BEACON_GATE_MS, type IdentityGateLimits } from "./rate-gate.ts";
+import { received } from "./received.ts";
+import { handleRendezvous } from "./rendezvous.ts";
+import type { Handler, Request } from "./request.ts";
+import { SelfAwareness } from "./self-awareness.ts";
+import { Sender } from "./send.ts";
+import { type DropReason, NodeStatistics } from "./statistics.ts";
+import { Topology } from "./topology.ts";
+import { unprovenPath } from "./unproven.ts";
+import { handleUserMessage } from "./user-message.ts";
+import { ReceiveQueue, SendQueue } from "./waiting.ts";
+import { handleWhois, WhoisClient } from "./whois.ts";
+import { WorldHandout } from "./world-handout.ts";
+import { Worlds } from "./worlds.ts";
+
+/** What a node is made from. */
+export interface NodeOptions {
+  /** With its secret. */
+  readonly identity: Identity;
+  readonly planet: World;
+  readonly moons: readonly World[];
+  /** What the peer cache remembers. */
+  readonly peers?: readonly CachedPeer[];
+  readonly physical: PhysicalRules;
+  readonly maxPeers: number;
+  readonly identityGate: IdentityGateLimits;
+  /** Identities that may wait for their validation. */
+  readonly maxValidations: number;
+  readonly lowBandwidth?: boolean;
+  readonly now: Millis;
+}
+
+/** Receive-side reassembly: entries in all, and per physical source. A root serves many fragmenting clients. */
+const MAX_REASSEMBLIES = 1024;
+const MAX_REASSEMBLIES_PER_SOURCE = 32;
+/** A root among other roots may wait for many identities at once. */
+const MAX_SEND_QUEUE_ADDRESSES = 1024;
+const MAX_UNOPENED = 256;
+
+export class Node {
+  readonly identity: Identity;
+  readonly ports: NodePorts;
+  readonly statistics = new NodeStatistics();
+  readonly worlds: Worlds;
+  readonly topology: Topology;
+  readonly paths = new PathTable();
+  readonly sender: Sender;
+  readonly hello: HelloReceiver;
+  readonly whois: WhoisClient;
+  readonly selfAwareness: SelfAwareness;
+  readonly handout: WorldHandout;
+  readonly keepalive: Keepalive;
+  readonly reassembly: Reassembly;
+  readonly unopened = new ReceiveQueue(MAX_UNOPENED, QUEUE_LIFETIME_MS);
+  readonly unsent = new SendQueue(MAX_SEND_QUEUE_ADDRESSES, QUEUE_ENTRIES, QUEUE_LIFETIME_MS);
+  readonly maxValidations: number;
+  /** One handler a verb; roles fill in theirs. */
+  readonly handlers: (Handler | undefined)[] = new Array(32).fill(ignoreCounted);
+  /** The node stops itself when an upstream says that its address belongs to somebody else. */
+  collided = false;
+  #lastBeacon: Millis = 0;
+
+  constructor(options: NodeOptions, ports: NodePorts) {
+    this.identity = options.identity;
+    this.ports = ports;
+    this.maxValidations = options.maxValidations;
+    this.worlds = new Worlds(options.planet, options.moons, ports.worlds);
+    this.topology = new Topology(options.identity, this.worlds, this.paths, options.physical, options.maxPeers);
+    this.sender = new Sender(this.topology, ports, this.statistics);
+    this.sender.greet = (peer, socket, endpoint, now) => sendHello(this, peer, socket, endpoint, now);
+    this.hello = new HelloReceiver(this, options.identityGate);
+    this.whois = new WhoisClient(this);
+    this.selfAwareness = new SelfAwareness(this);
+    this.handout = new WorldHandout(this);
+    this.keepalive = new Keepalive(this, options.lowBandwidth ?? false, options.now);
+    this.reassembly = new Reassembly({ capacity: MAX_REASSEMBLIES, perSource: MAX_REASSEMBLIES_PER_SOURCE });
+    this.topology.onEvicted = (peer, reason) => this.#evicted(peer, reason);
+    this.handlers[Verb.ERROR] = handleError;
+    this.handlers[Verb.OK] = handleOk;
+    this.handlers[Verb.WHOIS] = handleWhois;
+    this.handlers[Verb.RENDEZVOUS] = handleRendezvous;
+    this.handlers[Verb.ECHO] = handleEcho;
+    this.handlers[Verb.NETWORK_CREDENTIALS] = handleCredentials;
+    this.handlers[Verb.NETWORK_CONFIG_REQUEST] = handleConfigRequest;
+    this.handlers[Verb.PUSH_DIRECT_PATHS] = handlePushDirectPaths;
+    this.handlers[Verb.USER_MESSAGE] = handleUserMessage;
+    this.handlers[Verb.ACK] = ignoreUncounted;
+    this.handlers[Verb.QOS_MEASUREMENT] = ignoreUncounted;
+    this.handlers[Verb.PATH_NEGOTIATION_REQUEST] = ignoreUncounted;
+    for (const cached of options.peers ?? []) this.#remember(cached, options.now);
+  }
+
+  /** A datagram for us (or too odd to be for anybody). Never throws; what is refused is counted. */
+  receive(datagram: Datagram, now: Millis): void {
+    const { bytes, from, socket } = datagram;
+    const kind = classifyDatagram(bytes);
+    if (kind === "beacon") return this.#beacon(beaconSender(bytes), from, socket, now);
+    if (kind === "ignored") return this.drop("runt");
+    if (this.topology.physical.isBlacklisted(from)) return this.drop("blacklisted");
+    const key = pathKey(socket, from);
+    let packet: Uint8Array | null = bytes;
+    if (kind === "fragment") {
+      const ours = fragmentDestination(bytes) === this.identity.address;
+      packet = ours ? this.reassembly.fragment(key, bytes, now) : null;
+    } else if (destinationOf(bytes) !== this.identity.address) packet = null;
+    else if (isFragmented(bytes)) packet = this.reassembly.head(key, bytes, now);
+    if (packet !== null) this.open(packet, bytes.length, from, socket, key, now);
+  }
+
+  /** A whole packet. `bytes` is the length of the datagram that brought its last piece. */
+  open(packet: Uint8Array, bytes: number, from: Endpoint, socket: number, key: string, now: Millis): void {
+    const source = sourceOf(packet);
+    if (source === this.identity.address) return this.drop("from_self");
+    if (isReservedAddress(source)) return this.drop("reserved_address");
+    const suite = cipherSuiteOf(packet);
+    if (suite === CipherSuite.POLY1305_NONE && verbOf(packet) === Verb.HELLO) {
+      this.hello.receive(packet, bytes, from, socket, key, now);
+      return;
+    }
+    const peer = this.topology.peer(source);
+    if (peer === undefined) {
+      this.#waitForIdentity(source, packet, from, socket, now);
+      return;
+    }
+    if (suite === CipherSuite.NO_CRYPTO_TRUSTED_PATH) {
+      if (!this.topology.physical.trusts(from, trustedPathId(packet))) return this.drop("bad_cipher");
+    } else if (suite > CipherSuite.AES_GMAC_SIV) return this.drop("bad_cipher");
+    else if (!dearmor(packet, this.sender.keyOf(peer))) return this.drop("bad_mac");
+    const plain = decompressPayload(packet);
+    if (plain === null) return this.drop("bad_compression");
+    this.#dispatch(peer, plain, bytes, from, socket, key, now);
+  }
+
+  #dispatch(
+    peer: Peer,
+    packet: Uint8Array,
+    bytes: number,
+    from: Endpoint,
+    socket: number,
+    key: string,
+    now: Millis,
+  ): void {
+    const verb = verbOf(packet);
+    const request: Request = {
+      peer,
+      packetId: packetIdOf(packet),
+      verb,
+      payload: payloadOf(packet),
+      hops: hopsOf(packet),
+      socket,
+      from,
+      pathKey: key,
+      bytes,
+      now,
+    };
+    this.statistics.packetsIn[verb]!++;
+    this.grantCredit(request);
+    const handler = verb === Verb.HELLO ? undefined : this.handlers[verb];
+    if (handler === undefined || handler(this, request)) received(this, request);
+  }
+
+  /** Bytes that came from an unproven place may be answered there, and no more than these. */
+  grantCredit(request: Request): void {
+    if (this.paths.find(request.pathKey) !== undefined) return;
+    unprovenPath(request.peer, request.pathKey, request.socket, request.from, request.now).credit += request.bytes;
+  }
+
+  /** Sends a complete packet to a peer that must be known; else asks for its identity and queues. False if full. */
+  send(to: Address, verb: Verb, payload: Uint8Array, now: Millis): boolean {
+    const peer = this.topology.peer(to);
+    if (peer !== undefined && this.sender.toPeer(peer, verb, payload, now)) return true;
+    if (peer === undefined) this.whois.ask(to, now);
+    const queued = this.unsent.add(to, verb, payload, now);
+    if (!queued) this.drop("queue_full");
+    return queued;
+  }
+
+  /** An identity became known (HELLO, WHOIS, a world): whatever waited for it goes on. */
+  peerKnown(peer: Peer, now: Millis): void {
+    for (const { verb, payload } of this.unsent.take(peer.address, now)) {
+      if (!this.sender.toPeer(peer, verb, payload, now)) this.drop("unknown_destination");
+    }
+    for (const { packet, from, socket } of this.unopened.take(peer.address, now)) {
+      this.open(packet, packet.length, from, socket, pathKey(socket, from), now);
+    }
+  }
+
+  /** The answer of the identity validator to `ticket`. */
+  identityValidated(ticket: number, valid: boolean, now: Millis): void {
+    this.hello.validated(ticket, valid, now);
+  }
+
+  /** Does what is due. Cheap when nothing is. */
+  tick(now: Millis): void {
+    this.keepalive.tick(now);
+    this.whois.tick(now);
+    this.handout.tick(now);
+  }
+
+  /** When `tick` wants to be called next. */
+  nextDeadline(): Millis {
+    return Math.min(this.keepalive.deadline, this.whois.deadline, this.handout.deadline);
+  }
+
+  drop(reason: DropReason): void {
+    this.statistics.drops[reason]++;
+  }
+
+  /** A world may have changed: upstreams are found again, and clients that have an older one are told. */
+  worldAdopted(world: World, now: Millis): void {
+    this.topology.refreshUpstreams();
+    this.keepalive.soon(now);
+    this.handout.offer(now);
+    this.ports.events({ type: "world-updated", id: world.id, timestamp: world.timestamp });
+  }
+
+  /** Writes down what the cache should remember of a peer. */
+  cachePeer(peer: Peer, now: Millis): void {
+    peer.cachedAt = now;
+    this.ports.peerCache.put({
+      identity: peer.identity,
+      protocolVersion: peer.protocolVersion,
+      version: peer.version ?? [0, 0, 0],
+      lastReceive: peer.lastReceive,
+      paths: peer.paths.map(({ path, lastReceive }) => ({
+        endpoint: path.endpoint,
+        local: this.ports.outbox.sockets().find(({ id }) => id === path.socket)?.local ?? null,
+        lastReceive,
+      })),
+    });
+  }
+
+  #waitForIdentity(source: Address, packet: Uint8Array, from: Endpoint, socket: number, now: Millis): void {
+    if (!this.whois.ask(source, now)) return this.drop("unknown_source");
+    if (!this.unopened.add({ source, packet, from, socket, at: now })) this.drop("queue_full");
+  }
+
+  /** A legacy LAN beacon from a known peer at a usable address is answered with a NOP, seldom. */
+  #beacon(sender: Address, from: Endpoint, socket: number, now: Millis): void {
+    const peer = this.topology.peer(sender);
+    const known = peer !== undefined && this.paths.find(pathKey(socket, from)) !== undefined;
+    if (!known) return this.drop("unknown_source");
+    if (now - this.#lastBeacon < BEACON_GATE_MS) {
+      this.statistics.rateLimited.beacon++;
+      return;
+    }
+    this.#lastBeacon = now;
+    this.sender.direct(peer, socket, from, Verb.NOP, new Uint8Array(0));
+  }
+
+  /**
+   * A peer from the cache. Its unexpired paths were proven before the restart, so they serve at once: a root that
+   * forgot them would be deaf to its clients for minutes (vl1-behaviour.md §4.6).
+   */
+  #remember(cached: CachedPeer, now: Millis): void {
+    if (cached.identity.address === this.identity.address || this.topology.size >= this.topology.maxPeers) return;
+    const peer = this.topology.addPeer(cached.identity);
+    if (!peer.identity.equals(cached.identity)) return;
+    peer.protocolVersion = cached.protocolVersion;
+    peer.version = cached.protocolVersion > 0 ? cached.version : null;
+    peer.lastReceive = Math.min(cached.lastReceive, now);
+    peer.cachedAt = now;
+    for (const { endpoint, lastReceive, local } of cached.paths) {
+      if (!this.topology.mayUse(peer.address, endpoint)) continue;
+      const socket = this.#socketFor(local, endpoint);
+      if (socket === null) continue;
+      const path = this.paths.acquire(pathKey(socket, endpoint), socket, endpoint);
+      path.lastIn = Math.max(path.lastIn, Math.min(lastReceive, now));
+      peer.learnPath(this.paths, path, Math.min(lastReceive, now));
+    }
+    this.installRoute(peer, now);
+  }
+
+  /** The socket that a remembered path used; after a change of addresses, the first of the same family. */
+  #socketFor(local: Endpoint | null, remote: Endpoint): number | null {
+    const candidates = this.ports.outbox.sockets().filter((socket) => socket.local.family === remote.family);
+    const same = candidates.find((socket) => local !== null && endpointsEqual(socket.local, local));
+    return (same ?? candidates.find((socket) => socket.primary) ?? candidates[0])?.id ?? null;
+  }
+
+  /** Tells the relay where this peer is reached now. */
+  installRoute(peer: Peer, now: Millis): void {
+    const best = peer.bestPath(now);
+    if (best === null) this.ports.routes.remove(peer.address);
+    else
+      this.ports.routes.install(
+        peer.address,
+        best.path.socket,
+        best.path.endpoint,
+        best.lastReceive + PATH_EXPIRATION_MS,
+      );
+  }
+
+  #evicted(peer: Peer, reason: "silent" | "table-full"): void {
+    this.ports.routes.remove(peer.address);
+    if (reason === "table-full") {
+      this.statistics.peersEvicted++;
+      this.ports.peerCache.remove(peer.address);
+    }
+    this.ports.events({ type: "peer-evicted", address: peer.address, reason });
+  }
+}

@@ -1,0 +1,108 @@
+/**
+ * THE ROOT ROLE: what a node does because it is listed in a world. Introduces the pairs that it relays, passes on
+ * what it cannot deliver to another root, keeps the multicast tables. Adds its verbs to the node.
+ * Facts: vl1-behaviour.md §4.
+ */
+import type { Node } from "../node/node.ts";
+import { pathKey } from "../node/path.ts";
+import type { Datagram, Millis } from "../node/ports.ts";
+import type { Handler } from "../node/request.ts";
+import { handleWhois } from "../node/whois.ts";
+import type { Address } from "../protocol/address.ts";
+import { type Endpoint, ipsEqual } from "../protocol/inet-address.ts";
+import { decodeWhois } from "../protocol/messages/whois.ts";
+import { sourceOf } from "../protocol/packet.ts";
+import { Verb } from "../protocol/verbs.ts";
+import { introduce } from "./introduce.ts";
+import { MulticastTable } from "./multicast.ts";
+import { PairMemory } from "./pair-memory.ts";
+
+export interface RootOptions {
+  readonly maxPairs: number;
+  readonly maxMulticastMembers: number;
+}
+
+const SWEEP_INTERVAL_MS = 5000;
+/**
+ * A peer that asks who the other one is has got the first relayed packet before it could make sense of our
+ * RENDEZVOUS, and ignored that. So it is repeated behind the answer.
+ */
+const REINTRODUCE_WITHIN_MS = 5000;
+
+export class Root {
+  readonly pairs: PairMemory;
+  readonly multicast: MulticastTable;
+  readonly #node: Node;
+  #nextSweep: Millis = 0;
+
+  constructor(node: Node, options: RootOptions) {
+    this.#node = node;
+    this.pairs = new PairMemory(options.maxPairs, node.ports.random);
+    this.multicast = new MulticastTable(node, options.maxMulticastMembers);
+    node.handlers[Verb.MULTICAST_LIKE] = this.multicast.handleLike;
+    node.handlers[Verb.MULTICAST_GATHER] = this.multicast.handleGather;
+    node.handlers[Verb.WHOIS] = this.#handleWhois;
+  }
+
+  /**
+   * A packet (not a fragment) from `source`, which came from `from`, was relayed to `destination`. The source field
+   * is not authenticated, so it counts only if the packet came from where that peer is, or through another root.
+   */
+  relayed(source: Address, destination: Address, from: Endpoint, now: Millis): void {
+    const sender = this.#node.topology.peer(source);
+    const receiver = this.#node.topology.peer(destination);
+    if (sender === undefined || receiver === undefined) return;
+    const plausible = sender.paths.some(({ path }) => ipsEqual(path.endpoint, from)) || this.#isUpstreamAt(from);
+    if (!plausible || !this.pairs.relayed(source, destination, now)) return;
+    if (introduce(this.#node, sender, receiver, now)) this.#node.statistics.pairs.introduced++;
+  }
+
+  /** The way to the root that may know a destination we do not; null if there is none, or the packet came from it. */
+  upstreamFor(datagram: Datagram, fragment: boolean, now: Millis): { socket: number; endpoint: Endpoint } | null {
+    const upstream = this.#node.topology.bestUpstream(now);
+    if (upstream === null || (!fragment && sourceOf(datagram.bytes) === upstream.address)) return null;
+    const path = (upstream.bestPath(now) ?? upstream.bestPath(now, true))?.path;
+    if (path === undefined || path.key === pathKey(datagram.socket, datagram.from)) return null;
+    return path;
+  }
+
+  tick(now: Millis): void {
+    if (now < this.#nextSweep) return;
+    this.#nextSweep = now + SWEEP_INTERVAL_MS;
+    this.multicast.expire(now);
+    this.pairs.sweep(now, ({ a, b, direct, afterMs }) => {
+      const { pairs } = this.#node.statistics;
+      if (direct) {
+        pairs.direct++;
+        this.#node.ports.events({ type: "pair-direct", a, b, afterMs });
+      } else {
+        pairs.relayed++;
+        this.#node.ports.events({ type: "pair-relayed", a, b });
+      }
+    });
+  }
+
+  nextDeadline(): Millis {
+    return this.#nextSweep;
+  }
+
+  #isUpstreamAt(from: Endpoint): boolean {
+    for (const { stableEndpoints } of this.#node.topology.upstreams()) {
+      if (stableEndpoints.some((endpoint) => ipsEqual(endpoint, from))) return true;
+    }
+    return false;
+  }
+
+  /** WHOIS as every node answers it, then the introduction again that came too early. */
+  readonly #handleWhois: Handler = (node, request) => {
+    const counts = handleWhois(node, request);
+    const decoded = counts ? decodeWhois(request.payload) : null;
+    if (decoded === null || !decoded.ok) return counts;
+    for (const address of decoded.value.addresses.slice(0, 1)) {
+      if (!this.pairs.introducedLately(request.peer.address, address, REINTRODUCE_WITHIN_MS, request.now)) continue;
+      const other = node.topology.peer(address);
+      if (other !== undefined) introduce(node, request.peer, other, request.now);
+    }
+    return counts;
+  };
+}
