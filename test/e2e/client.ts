@@ -1,0 +1,134 @@
+/**
+ * A leaf in a namespace of the laboratory: `test/support/synthetic-client.ts` as a process, spoken to by JSON lines.
+ *   events    {"event":"online"}  {"event":"peer","address","paths":["ip/port"]}  {"event":"message","from","text"}  {"event":"world","timestamp"}
+ *   commands  {"cmd":"send","to","text"}  {"cmd":"peers"}  {"cmd":"stop"}
+ */
+import type { ChildProcess } from "node:child_process";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import { formatIdentity, type Identity } from "../../src/identity/identity.ts";
+import { formatAddress } from "../../src/protocol/address.ts";
+import type { Host, Lab } from "./lab.ts";
+import { scratchDirectory } from "./root-daemon.ts";
+
+const PROGRAM = fileURLToPath(new URL("../support/synthetic-client.ts", import.meta.url));
+
+/** One line of the client's stdout, with when it came (ms, `performance.now`). */
+export interface ClientEvent {
+  readonly event: string;
+  readonly at: number;
+  readonly address?: string;
+  readonly from?: string;
+  readonly text?: string;
+  readonly paths?: readonly string[];
+  readonly timestamp?: string | number;
+}
+
+export class Client {
+  readonly address: string;
+  readonly host: Host;
+  readonly events: ClientEvent[] = [];
+  readonly startedAt = performance.now();
+  readonly #child: ChildProcess;
+  #complaints = "";
+
+  constructor(lab: Lab, host: Host, identity: Identity, planetFile: string) {
+    this.address = formatAddress(identity.address);
+    this.host = host;
+    const home = scratchDirectory();
+    const identityFile = join(home, "identity.secret");
+    writeFileSync(identityFile, formatIdentity(identity, true), { mode: 0o600 });
+    const bind = [host.ipv4, host.ipv6].filter((ip) => ip !== null).flatMap((ip) => ["--bind", ip]);
+    const args = [
+      "--import",
+      "tsx",
+      PROGRAM,
+      "--home",
+      home,
+      "--planet",
+      planetFile,
+      "--identity",
+      identityFile,
+      ...bind,
+    ];
+    this.#child = lab.spawn(host, process.execPath, args);
+    this.#child.stderr?.on("data", (data) => {
+      this.#complaints = (this.#complaints + String(data)).slice(-2000);
+    });
+    createInterface({ input: this.#child.stdout! }).on("line", (line) => {
+      if (line.startsWith("{")) this.events.push({ ...JSON.parse(line), at: performance.now() });
+    });
+  }
+
+  /** Waits for an event, past ones included. */
+  async waitFor(what: string, matches: (event: ClientEvent) => boolean, timeoutMs: number): Promise<ClientEvent> {
+    return await this.#poll(what, timeoutMs, () => this.events.find(matches));
+  }
+
+  /** Waits until it has heard its root. Gives the milliseconds since its start. */
+  async online(timeoutMs = 15_000): Promise<number> {
+    const event = await this.waitFor("to be online", ({ event }) => event === "online", timeoutMs);
+    return event.at - this.startedAt;
+  }
+
+  send(to: Client, text: string): void {
+    this.#command({ cmd: "send", to: to.address, text });
+  }
+
+  /** Waits until a text of `from` has come. */
+  async message(from: Client, text: string, timeoutMs = 8000): Promise<ClientEvent> {
+    return await this.waitFor(
+      `"${text}" from ${from.address}`,
+      (event) => event.event === "message" && event.from === from.address && event.text === text,
+      timeoutMs,
+    );
+  }
+
+  /** Texts of `from` so far, in the order they came. */
+  texts(from: Client): string[] {
+    return this.events.flatMap(({ event, from: sender, text }) =>
+      event === "message" && sender === from.address ? [text!] : [],
+    );
+  }
+
+  /** What it says now of its direct paths to another node, as `ip/port`. */
+  async pathsTo(other: { address: string }, timeoutMs = 3000): Promise<readonly string[]> {
+    const asked = this.events.length;
+    this.#command({ cmd: "peers" });
+    const answer = await this.#poll(`an answer about ${other.address}`, timeoutMs, () =>
+      this.events.slice(asked).find(({ event, address }) => event === "peer" && address === other.address),
+    );
+    return answer.paths ?? [];
+  }
+
+  /** Waits until it has a direct path to `other`. Gives the paths. */
+  async directTo(other: Client, timeoutMs: number): Promise<readonly string[]> {
+    const end = performance.now() + timeoutMs;
+    for (;;) {
+      const paths = await this.pathsTo(other);
+      if (paths.length > 0) return paths;
+      if (performance.now() > end) throw new Error(`${this.address} has no direct path to ${other.address}`);
+      await sleep(50);
+    }
+  }
+
+  async #poll<T>(what: string, timeoutMs: number, look: () => T | undefined): Promise<T> {
+    const end = performance.now() + timeoutMs;
+    for (;;) {
+      const found = look();
+      if (found !== undefined) return found;
+      if (this.#child.exitCode !== null) throw new Error(`client ${this.address} has ended: ${this.#complaints}`);
+      if (performance.now() > end) {
+        throw new Error(`client ${this.address} waited ${timeoutMs} ms for ${what}; ${this.#complaints}`);
+      }
+      await sleep(5);
+    }
+  }
+
+  #command(command: Record<string, string>): void {
+    this.#child.stdin?.write(`${JSON.stringify(command)}\n`);
+  }
+}

@@ -1,0 +1,67 @@
+import assert from "node:assert/strict";
+import { after, before, describe, test } from "node:test";
+import { Client } from "./client.ts";
+import { identityNumber } from "./identities.ts";
+import { Lab, labUnavailable, type Router } from "./lab.ts";
+import { RootDaemon } from "./root-daemon.ts";
+
+const DIRECT_TIMEOUT_MS = 12_000;
+
+describe("two clients that the root introduces", { skip: labUnavailable() }, () => {
+  let lab: Lab;
+  let root: RootDaemon;
+  let left: Router;
+  let right: Router;
+  before(async () => {
+    lab = new Lab();
+    root = RootDaemon.init(lab, lab.openHost("root", "both"));
+    await root.start();
+    left = lab.router("left", "cone");
+    right = lab.router("right", "cone");
+  });
+  after(() => lab.close());
+
+  test("meet through two cone NATs, although only one of them had something to say", async () => {
+    const a = new Client(lab, lab.hostBehind("a", left), identityNumber(0), root.planetFile);
+    const b = new Client(lab, lab.hostBehind("b", right), identityNumber(1), root.planetFile);
+    await Promise.all([a.online(), b.online()]);
+    a.send(b, "are you there?");
+    await b.message(a, "are you there?");
+    const [pathsOfA, pathsOfB] = await Promise.all([
+      a.directTo(b, DIRECT_TIMEOUT_MS),
+      b.directTo(a, DIRECT_TIMEOUT_MS),
+    ]);
+    assert.ok(
+      pathsOfA.every((path) => path.startsWith(`${right.publicIpv4}/`)),
+      pathsOfA.join(" "),
+    );
+    assert.ok(
+      pathsOfB.every((path) => path.startsWith(`${left.publicIpv4}/`)),
+      pathsOfB.join(" "),
+    );
+    b.send(a, "here, and without the root");
+    await a.message(b, "here, and without the root");
+  });
+
+  test("meet over IPv6 through stateful firewalls when both have it", async () => {
+    const routers = [lab.router("west", "symmetric"), lab.router("east", "symmetric")] as const;
+    const hosts = [lab.hostBehind("c", routers[0], "both"), lab.hostBehind("d", routers[1], "both")] as const;
+    const c = new Client(lab, hosts[0], identityNumber(2), root.planetFile);
+    const d = new Client(lab, hosts[1], identityNumber(3), root.planetFile);
+    await Promise.all([c.online(), d.online()]);
+    c.send(d, "over six?");
+    await d.message(c, "over six?");
+    const [pathsOfC, pathsOfD] = await Promise.all([
+      c.directTo(d, DIRECT_TIMEOUT_MS),
+      d.directTo(c, DIRECT_TIMEOUT_MS),
+    ]);
+    assert.ok(
+      pathsOfC.some((path) => path.startsWith(`${hosts[1].ipv6}/`)),
+      pathsOfC.join(" "),
+    );
+    assert.ok(
+      pathsOfD.some((path) => path.startsWith(`${hosts[0].ipv6}/`)),
+      pathsOfD.join(" "),
+    );
+  });
+});
