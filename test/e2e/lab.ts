@@ -205,7 +205,7 @@ export class Lab {
   #attach(namespace: string, device: string, families: "ipv4" | "ipv6" | "both") {
     const number = this.#segments++;
     const segment = PUBLIC_SEGMENTS[number] ?? `44.0.${number}`;
-    const prefix6 = `2620:4f:8000:${number.toString(16)}::`;
+    const prefix6 = `2620:4f:8000:${(number + 1).toString(16)}::`;
     const port = `segment${number}`;
     this.#link(this.#backbone, port, namespace, device);
     const there: string[] = [];
