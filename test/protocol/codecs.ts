@@ -78,6 +78,14 @@ export function accepted<T>(verdict: Verdict<T>): T {
   return verdict.value;
 }
 
+/** Fails the test unless the verdict is this refusal. */
+export function assertRefused(verdict: Verdict<unknown>, code: string, offset?: number): void {
+  assert.equal(verdict.ok, false);
+  if (verdict.ok) return;
+  assert.equal(verdict.code, code);
+  if (offset !== undefined) assert.equal(verdict.offset, offset);
+}
+
 /** HELLO with its moon section in the clear. */
 export function decodeClearHello(payload: Uint8Array): Verdict<Hello> {
   const verdict = decodeHello(payload);
