@@ -21,8 +21,12 @@ interface BlockCipher {
 const BLOCK = new Uint8Array(BLOCK_BYTES);
 const TAG = new Uint8Array(BLOCK_BYTES);
 const ZERO_BLOCK = new Uint8Array(BLOCK_BYTES);
-/** Counter blocks; grows to the largest body seen, which the packet limit bounds. */
+/** The first twelve bytes of a counter block as three words of the host. */
+const PREFIX = new Uint8Array(BLOCK_BYTES);
+const PREFIX_WORDS = new Int32Array(PREFIX.buffer);
+/** Counter blocks, as bytes and words; they grow to the largest body seen, which the packet limit bounds. */
 let counters = new Uint8Array(2048);
+let counterWords = new Int32Array(counters.buffer);
 
 /**
  * One direction-less key of suite 3. Holds two or three OpenSSL contexts and a 4 KiB table, so whoever has very many
@@ -101,12 +105,22 @@ export class AesGmacSiv {
   /** XORs the body with the CTR keystream whose first counter block is `siv` with the top bit of byte 12 cleared. */
   #xorKeystream(siv: Uint8Array, bytes: Uint8Array, start: number, end: number): void {
     const length = (end - start + BLOCK_BYTES - 1) & ~(BLOCK_BYTES - 1);
-    if (counters.length < length) counters = new Uint8Array(length * 2);
+    if (counters.length < length) {
+      counters = new Uint8Array(length * 2);
+      counterWords = new Int32Array(counters.buffer);
+    }
     const blocks = counters;
+    const words = counterWords;
+    PREFIX.set(siv, 0);
+    const w0 = PREFIX_WORDS[0]!;
+    const w1 = PREFIX_WORDS[1]!;
+    const w2 = PREFIX_WORDS[2]!;
     // The cleared bit leaves 2^31 blocks before the counter could overflow, so it never carries into byte 11.
     let counter = ((siv[12]! & 0x7f) << 24) | (siv[13]! << 16) | (siv[14]! << 8) | siv[15]!;
     for (let at = 0; at < length; at += BLOCK_BYTES, counter++) {
-      for (let i = 0; i < 12; i++) blocks[at + i] = siv[i]!;
+      words[at >> 2] = w0;
+      words[(at >> 2) + 1] = w1;
+      words[(at >> 2) + 2] = w2;
       blocks[at + 12] = counter >>> 24;
       blocks[at + 13] = counter >>> 16;
       blocks[at + 14] = counter >>> 8;

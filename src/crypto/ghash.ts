@@ -91,7 +91,11 @@ export function ghash(
   for (let i = 0; i < BLOCK_BYTES; i++) out[i] = Y[i >> 2]! >>> (24 - ((i & 3) << 3));
 }
 
-/** Y = (Y + block)·H for each whole block of `bytes[start..end)`. */
+/**
+ * Y = (Y + block)·H for each whole block of `bytes[start..end)`. Written out byte by byte: 4.4 µs for 1373 bytes on
+ * Node 20 against 5.5 µs in a loop. Four tables and steps of 32 bits take 3.4 µs, but 16 KiB a key, which a server
+ * of very many peers pays for in cache misses.
+ */
 function absorb(table: Int32Array, bytes: Uint8Array, start: number, end: number): void {
   const reduction = REDUCTION;
   let y0 = Y[0]!;
@@ -99,20 +103,102 @@ function absorb(table: Int32Array, bytes: Uint8Array, start: number, end: number
   let y2 = Y[2]!;
   let y3 = Y[3]!;
   for (let at = start; at < end; at += BLOCK_BYTES) {
-    let z0 = 0;
-    let z1 = 0;
-    let z2 = 0;
-    let z3 = 0;
-    let x = y3;
-    for (let i = 15; i >= 0; i--) {
-      const entry = ((x & 0xff) ^ bytes[at + i]!) << 2;
-      const fell = reduction[z3 & 0xff]!;
-      z3 = ((z3 >>> 8) | (z2 << 24)) ^ table[entry + 3]!;
-      z2 = ((z2 >>> 8) | (z1 << 24)) ^ table[entry + 2]!;
-      z1 = ((z1 >>> 8) | (z0 << 24)) ^ table[entry + 1]!;
-      z0 = (z0 >>> 8) ^ fell ^ table[entry]!;
-      x = (i & 3) !== 0 ? x >>> 8 : i === 12 ? y2 : i === 8 ? y1 : y0;
-    }
+    let entry = ((y3 & 0xff) ^ bytes[at + 15]!) << 2;
+    let z0 = table[entry]!;
+    let z1 = table[entry + 1]!;
+    let z2 = table[entry + 2]!;
+    let z3 = table[entry + 3]!;
+    let fell = 0;
+    entry = (((y3 >>> 8) & 0xff) ^ bytes[at + 14]!) << 2;
+    fell = reduction[z3 & 0xff]!;
+    z3 = ((z3 >>> 8) | (z2 << 24)) ^ table[entry + 3]!;
+    z2 = ((z2 >>> 8) | (z1 << 24)) ^ table[entry + 2]!;
+    z1 = ((z1 >>> 8) | (z0 << 24)) ^ table[entry + 1]!;
+    z0 = (z0 >>> 8) ^ fell ^ table[entry]!;
+    entry = (((y3 >>> 16) & 0xff) ^ bytes[at + 13]!) << 2;
+    fell = reduction[z3 & 0xff]!;
+    z3 = ((z3 >>> 8) | (z2 << 24)) ^ table[entry + 3]!;
+    z2 = ((z2 >>> 8) | (z1 << 24)) ^ table[entry + 2]!;
+    z1 = ((z1 >>> 8) | (z0 << 24)) ^ table[entry + 1]!;
+    z0 = (z0 >>> 8) ^ fell ^ table[entry]!;
+    entry = ((y3 >>> 24) ^ bytes[at + 12]!) << 2;
+    fell = reduction[z3 & 0xff]!;
+    z3 = ((z3 >>> 8) | (z2 << 24)) ^ table[entry + 3]!;
+    z2 = ((z2 >>> 8) | (z1 << 24)) ^ table[entry + 2]!;
+    z1 = ((z1 >>> 8) | (z0 << 24)) ^ table[entry + 1]!;
+    z0 = (z0 >>> 8) ^ fell ^ table[entry]!;
+    entry = ((y2 & 0xff) ^ bytes[at + 11]!) << 2;
+    fell = reduction[z3 & 0xff]!;
+    z3 = ((z3 >>> 8) | (z2 << 24)) ^ table[entry + 3]!;
+    z2 = ((z2 >>> 8) | (z1 << 24)) ^ table[entry + 2]!;
+    z1 = ((z1 >>> 8) | (z0 << 24)) ^ table[entry + 1]!;
+    z0 = (z0 >>> 8) ^ fell ^ table[entry]!;
+    entry = (((y2 >>> 8) & 0xff) ^ bytes[at + 10]!) << 2;
+    fell = reduction[z3 & 0xff]!;
+    z3 = ((z3 >>> 8) | (z2 << 24)) ^ table[entry + 3]!;
+    z2 = ((z2 >>> 8) | (z1 << 24)) ^ table[entry + 2]!;
+    z1 = ((z1 >>> 8) | (z0 << 24)) ^ table[entry + 1]!;
+    z0 = (z0 >>> 8) ^ fell ^ table[entry]!;
+    entry = (((y2 >>> 16) & 0xff) ^ bytes[at + 9]!) << 2;
+    fell = reduction[z3 & 0xff]!;
+    z3 = ((z3 >>> 8) | (z2 << 24)) ^ table[entry + 3]!;
+    z2 = ((z2 >>> 8) | (z1 << 24)) ^ table[entry + 2]!;
+    z1 = ((z1 >>> 8) | (z0 << 24)) ^ table[entry + 1]!;
+    z0 = (z0 >>> 8) ^ fell ^ table[entry]!;
+    entry = ((y2 >>> 24) ^ bytes[at + 8]!) << 2;
+    fell = reduction[z3 & 0xff]!;
+    z3 = ((z3 >>> 8) | (z2 << 24)) ^ table[entry + 3]!;
+    z2 = ((z2 >>> 8) | (z1 << 24)) ^ table[entry + 2]!;
+    z1 = ((z1 >>> 8) | (z0 << 24)) ^ table[entry + 1]!;
+    z0 = (z0 >>> 8) ^ fell ^ table[entry]!;
+    entry = ((y1 & 0xff) ^ bytes[at + 7]!) << 2;
+    fell = reduction[z3 & 0xff]!;
+    z3 = ((z3 >>> 8) | (z2 << 24)) ^ table[entry + 3]!;
+    z2 = ((z2 >>> 8) | (z1 << 24)) ^ table[entry + 2]!;
+    z1 = ((z1 >>> 8) | (z0 << 24)) ^ table[entry + 1]!;
+    z0 = (z0 >>> 8) ^ fell ^ table[entry]!;
+    entry = (((y1 >>> 8) & 0xff) ^ bytes[at + 6]!) << 2;
+    fell = reduction[z3 & 0xff]!;
+    z3 = ((z3 >>> 8) | (z2 << 24)) ^ table[entry + 3]!;
+    z2 = ((z2 >>> 8) | (z1 << 24)) ^ table[entry + 2]!;
+    z1 = ((z1 >>> 8) | (z0 << 24)) ^ table[entry + 1]!;
+    z0 = (z0 >>> 8) ^ fell ^ table[entry]!;
+    entry = (((y1 >>> 16) & 0xff) ^ bytes[at + 5]!) << 2;
+    fell = reduction[z3 & 0xff]!;
+    z3 = ((z3 >>> 8) | (z2 << 24)) ^ table[entry + 3]!;
+    z2 = ((z2 >>> 8) | (z1 << 24)) ^ table[entry + 2]!;
+    z1 = ((z1 >>> 8) | (z0 << 24)) ^ table[entry + 1]!;
+    z0 = (z0 >>> 8) ^ fell ^ table[entry]!;
+    entry = ((y1 >>> 24) ^ bytes[at + 4]!) << 2;
+    fell = reduction[z3 & 0xff]!;
+    z3 = ((z3 >>> 8) | (z2 << 24)) ^ table[entry + 3]!;
+    z2 = ((z2 >>> 8) | (z1 << 24)) ^ table[entry + 2]!;
+    z1 = ((z1 >>> 8) | (z0 << 24)) ^ table[entry + 1]!;
+    z0 = (z0 >>> 8) ^ fell ^ table[entry]!;
+    entry = ((y0 & 0xff) ^ bytes[at + 3]!) << 2;
+    fell = reduction[z3 & 0xff]!;
+    z3 = ((z3 >>> 8) | (z2 << 24)) ^ table[entry + 3]!;
+    z2 = ((z2 >>> 8) | (z1 << 24)) ^ table[entry + 2]!;
+    z1 = ((z1 >>> 8) | (z0 << 24)) ^ table[entry + 1]!;
+    z0 = (z0 >>> 8) ^ fell ^ table[entry]!;
+    entry = (((y0 >>> 8) & 0xff) ^ bytes[at + 2]!) << 2;
+    fell = reduction[z3 & 0xff]!;
+    z3 = ((z3 >>> 8) | (z2 << 24)) ^ table[entry + 3]!;
+    z2 = ((z2 >>> 8) | (z1 << 24)) ^ table[entry + 2]!;
+    z1 = ((z1 >>> 8) | (z0 << 24)) ^ table[entry + 1]!;
+    z0 = (z0 >>> 8) ^ fell ^ table[entry]!;
+    entry = (((y0 >>> 16) & 0xff) ^ bytes[at + 1]!) << 2;
+    fell = reduction[z3 & 0xff]!;
+    z3 = ((z3 >>> 8) | (z2 << 24)) ^ table[entry + 3]!;
+    z2 = ((z2 >>> 8) | (z1 << 24)) ^ table[entry + 2]!;
+    z1 = ((z1 >>> 8) | (z0 << 24)) ^ table[entry + 1]!;
+    z0 = (z0 >>> 8) ^ fell ^ table[entry]!;
+    entry = ((y0 >>> 24) ^ bytes[at]!) << 2;
+    fell = reduction[z3 & 0xff]!;
+    z3 = ((z3 >>> 8) | (z2 << 24)) ^ table[entry + 3]!;
+    z2 = ((z2 >>> 8) | (z1 << 24)) ^ table[entry + 2]!;
+    z1 = ((z1 >>> 8) | (z0 << 24)) ^ table[entry + 1]!;
+    z0 = (z0 >>> 8) ^ fell ^ table[entry]!;
     y0 = z0;
     y1 = z1;
     y2 = z2;
