@@ -119,8 +119,9 @@ export function adoptionText(adoption: Adoption): string {
   const ahead = adoption.newer === 0 ? "" : `, ${adoption.newer} on a newer one than ours`;
   const told =
     all === 0 ? "nobody has told a version yet" : `${done} of ${all} on this version, ${adoption.older} older`;
+  const id = adoption.kind === "moon" ? adoption.id.replace(/^000000/, "") : adoption.id;
   return [
-    `${adoption.kind} ${adoption.id}  version ${timestampText(BigInt(adoption.timestamp))}`,
+    `${adoption.kind} ${id}  version ${timestampText(BigInt(adoption.timestamp))}`,
     `  [${bar}] ${all === 0 ? "  - " : `${String(percent).padStart(3)}%`}  ${told}${ahead}${apart}`,
     "",
   ].join("\n");
