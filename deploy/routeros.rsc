@@ -55,6 +55,6 @@
 /container/start [find comment="Orrery"]
 
 # --- Later.
-# What is going on:     /container/shell [find comment="Orrery"]   and there:  orrery info --home /var/lib/orrery
+# What is going on:     /container/shell [find comment="Orrery"]   and there:  orrery info
 # A new image:          /container/stop, /container/remove, upload, step 4 again with cmd="up …". The mount keeps the identity.
 # Clients with MikroTik's own ZeroTier package: give them the moon's file from usb1/orrery/moons.d/.

@@ -9,7 +9,7 @@ import { importsOf, projectFiles, readProjectFile, withoutComments } from "./sou
 
 const DATA = ["protocol", "crypto", "identity", "world", "network"];
 const ROLES = ["root", "leaf", "controller"];
-const EDGE = ["store", "http", "telemetry", "config", "cli", "console", "main"];
+const EDGE = ["store", "http", "telemetry", "config", "cli", "console", "daemon", "main"];
 
 /** Areas, and single files of an area (by their path below src), that each area may import besides itself. */
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
