@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
+import { IDENTITIES } from "../support/constellation.ts";
 import { Client } from "./client.ts";
-import { identityNumber } from "./identities.ts";
 import { Lab, labUnavailable, type Router } from "./lab.ts";
 import { RootDaemon } from "./root-daemon.ts";
 
@@ -22,8 +22,8 @@ describe("two clients that the root introduces", { skip: labUnavailable() }, () 
   after(() => lab.close());
 
   test("meet through two cone NATs, although only one of them had something to say", async () => {
-    const a = new Client(lab, lab.hostBehind("a", left), identityNumber(0), root.planetFile);
-    const b = new Client(lab, lab.hostBehind("b", right), identityNumber(1), root.planetFile);
+    const a = new Client(lab, lab.hostBehind("a", left), IDENTITIES[0]!, root.planetFile);
+    const b = new Client(lab, lab.hostBehind("b", right), IDENTITIES[1]!, root.planetFile);
     await Promise.all([a.online(), b.online()]);
     a.send(b, "are you there?");
     await b.message(a, "are you there?");
@@ -46,8 +46,8 @@ describe("two clients that the root introduces", { skip: labUnavailable() }, () 
   test("meet over IPv6 through stateful firewalls when both have it", async () => {
     const routers = [lab.router("west", "symmetric"), lab.router("east", "symmetric")] as const;
     const hosts = [lab.hostBehind("c", routers[0], "both"), lab.hostBehind("d", routers[1], "both")] as const;
-    const c = new Client(lab, hosts[0], identityNumber(2), root.planetFile);
-    const d = new Client(lab, hosts[1], identityNumber(3), root.planetFile);
+    const c = new Client(lab, hosts[0], IDENTITIES[2]!, root.planetFile);
+    const d = new Client(lab, hosts[1], IDENTITIES[3]!, root.planetFile);
     await Promise.all([c.online(), d.online()]);
     c.send(d, "over six?");
     await d.message(c, "over six?");

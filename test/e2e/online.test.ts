@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
+import { IDENTITIES } from "../support/constellation.ts";
 import { Client } from "./client.ts";
-import { identityNumber } from "./identities.ts";
 import { Lab, labUnavailable } from "./lab.ts";
 import { RootDaemon } from "./root-daemon.ts";
 
@@ -16,12 +16,12 @@ describe("clients of a running root", { skip: labUnavailable() }, () => {
   after(() => lab.close());
 
   test("come online over IPv4, over IPv6 and from behind a NAT, and talk to one another through it", async () => {
-    const open = new Client(lab, lab.openHost("open"), identityNumber(0), root.planetFile);
-    const sixer = new Client(lab, lab.openHost("sixer", "ipv6"), identityNumber(1), root.planetFile);
+    const open = new Client(lab, lab.openHost("open"), IDENTITIES[0]!, root.planetFile);
+    const sixer = new Client(lab, lab.openHost("sixer", "ipv6"), IDENTITIES[1]!, root.planetFile);
     const hidden = new Client(
       lab,
       lab.hostBehind("hidden", lab.router("nat", "symmetric")),
-      identityNumber(2),
+      IDENTITIES[2]!,
       root.planetFile,
     );
     await Promise.all([open.online(), sixer.online(), hidden.online()]);
@@ -35,7 +35,7 @@ describe("clients of a running root", { skip: labUnavailable() }, () => {
   test("that start together behind one address do not wait for one another", async () => {
     const router = lab.router("office", "cone");
     const clients = [3, 4, 5, 6].map(
-      (index) => new Client(lab, lab.hostBehind(`desk${index}`, router), identityNumber(index), root.planetFile),
+      (index) => new Client(lab, lab.hostBehind(`desk${index}`, router), IDENTITIES[index]!, root.planetFile),
     );
     await Promise.all(clients.map((client) => client.online()));
     const times = clients.map(({ events }) => events.find(({ event }) => event === "online")!.at);

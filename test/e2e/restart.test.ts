@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
+import { IDENTITIES } from "../support/constellation.ts";
 import { Client } from "./client.ts";
-import { identityNumber } from "./identities.ts";
 import { Lab, labUnavailable } from "./lab.ts";
 import { RootDaemon } from "./root-daemon.ts";
 
@@ -19,8 +19,8 @@ describe("a root that dies", { skip: labUnavailable() }, () => {
     lab = new Lab();
     root = RootDaemon.init(lab, lab.openHost("root"));
     await root.start();
-    a = new Client(lab, lab.hostBehind("a", lab.router("left", "symmetric")), identityNumber(0), root.planetFile);
-    b = new Client(lab, lab.hostBehind("b", lab.router("right", "symmetric")), identityNumber(1), root.planetFile);
+    a = new Client(lab, lab.hostBehind("a", lab.router("left", "symmetric")), IDENTITIES[0]!, root.planetFile);
+    b = new Client(lab, lab.hostBehind("b", lab.router("right", "symmetric")), IDENTITIES[1]!, root.planetFile);
     await Promise.all([a.online(), b.online()]);
     a.send(b, "hello");
     await b.message(a, "hello");

@@ -3,8 +3,8 @@ import { copyFileSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { decodeWorld } from "../../src/world/world.ts";
+import { IDENTITIES } from "../support/constellation.ts";
 import { Client } from "./client.ts";
-import { identityNumber } from "./identities.ts";
 import { Lab, labUnavailable } from "./lab.ts";
 import { RootDaemon, scratchDirectory } from "./root-daemon.ts";
 
@@ -21,7 +21,7 @@ describe("a planet that gets a new version", { skip: labUnavailable() }, () => {
   test("reaches clients that still hold the old one, and disturbs nobody", async () => {
     const oldPlanet = join(scratchDirectory(), "planet");
     copyFileSync(root.planetFile, oldPlanet);
-    const resident = new Client(lab, lab.openHost("resident"), identityNumber(0), oldPlanet);
+    const resident = new Client(lab, lab.openHost("resident"), IDENTITIES[0]!, oldPlanet);
     await resident.online();
 
     root.command("world", "rotate", "--home", root.home, "--add-endpoint", `${root.host.ipv4}/443`);
@@ -29,7 +29,7 @@ describe("a planet that gets a new version", { skip: labUnavailable() }, () => {
     assert.ok(newest > timestampOf(oldPlanet), "the command wrote no newer planet");
 
     // A node asks for worlds with its HELLO: at its start, and then about every four minutes.
-    const returning = new Client(lab, lab.openHost("returning"), identityNumber(1), oldPlanet);
+    const returning = new Client(lab, lab.openHost("returning"), IDENTITIES[1]!, oldPlanet);
     await returning.online();
     await returning.waitFor(
       "the new planet",

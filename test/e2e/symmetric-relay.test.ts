@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
+import { IDENTITIES } from "../support/constellation.ts";
 import { Client } from "./client.ts";
-import { identityNumber } from "./identities.ts";
 import { Lab, labUnavailable } from "./lab.ts";
 import { RootDaemon } from "./root-daemon.ts";
 
@@ -20,8 +20,8 @@ describe("two clients behind symmetric NATs", { skip: labUnavailable() }, () => 
 
   test("never meet, and the root relays between them without losing anything", async () => {
     const [a, b] = [
-      new Client(lab, lab.hostBehind("a", lab.router("left", "symmetric")), identityNumber(0), root.planetFile),
-      new Client(lab, lab.hostBehind("b", lab.router("right", "symmetric")), identityNumber(1), root.planetFile),
+      new Client(lab, lab.hostBehind("a", lab.router("left", "symmetric")), IDENTITIES[0]!, root.planetFile),
+      new Client(lab, lab.hostBehind("b", lab.router("right", "symmetric")), IDENTITIES[1]!, root.planetFile),
     ];
     await Promise.all([a.online(), b.online()]);
     a.send(b, "first");
@@ -41,8 +41,8 @@ describe("two clients behind symmetric NATs", { skip: labUnavailable() }, () => 
 
   test("get messages through that are larger than a datagram", async () => {
     const [a, b] = [
-      new Client(lab, lab.hostBehind("c", lab.router("west", "symmetric")), identityNumber(2), root.planetFile),
-      new Client(lab, lab.hostBehind("d", lab.router("east", "symmetric")), identityNumber(3), root.planetFile),
+      new Client(lab, lab.hostBehind("c", lab.router("west", "symmetric")), IDENTITIES[2]!, root.planetFile),
+      new Client(lab, lab.hostBehind("d", lab.router("east", "symmetric")), IDENTITIES[3]!, root.planetFile),
     ];
     await Promise.all([a.online(), b.online()]);
     // Not compressible, so that it really is several fragments.

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
+import { IDENTITIES, testPlanet } from "../support/constellation.ts";
 import { Client } from "./client.ts";
-import { identityNumber, planetOf } from "./identities.ts";
 import { Lab, labUnavailable } from "./lab.ts";
-import { RootDaemon } from "./root-daemon.ts";
+import { endpointsOf, RootDaemon } from "./root-daemon.ts";
 
 describe("two roots of one planet", { skip: labUnavailable() }, () => {
   let lab: Lab;
@@ -15,11 +15,10 @@ describe("two roots of one planet", { skip: labUnavailable() }, () => {
   before(async () => {
     lab = new Lab();
     const hosts = [lab.openHost("root1"), lab.openHost("root2")] as const;
-    const identities = [identityNumber(10), identityNumber(11)] as const;
-    const planet = planetOf([
-      { identity: identities[0], host: hosts[0] },
-      { identity: identities[1], host: hosts[1] },
-    ]);
+    const identities = [IDENTITIES[10]!, IDENTITIES[11]!] as const;
+    const planet = testPlanet(
+      identities.map((identity, index) => ({ identity, endpoints: endpointsOf(hosts[index]!) })),
+    );
     first = RootDaemon.withPlanet(lab, hosts[0], identities[0], planet);
     second = RootDaemon.withPlanet(lab, hosts[1], identities[1], planet);
     await Promise.all([first.start(), second.start()]);
@@ -27,8 +26,8 @@ describe("two roots of one planet", { skip: labUnavailable() }, () => {
     const hostB = lab.hostBehind("b", lab.router("right", "symmetric"));
     lab.block(hostA, hosts[1].ipv4);
     lab.block(hostB, hosts[0].ipv4);
-    a = new Client(lab, hostA, identityNumber(0), first.planetFile);
-    b = new Client(lab, hostB, identityNumber(1), first.planetFile);
+    a = new Client(lab, hostA, IDENTITIES[0]!, first.planetFile);
+    b = new Client(lab, hostB, IDENTITIES[1]!, first.planetFile);
     await Promise.all([a.online(), b.online()]);
   });
   after(() => lab.close());
