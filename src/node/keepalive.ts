@@ -144,6 +144,7 @@ export class Keepalive {
     const node = this.#node;
     node.selfAwareness.expire(now);
     node.reassembly.expire(now);
+    node.countReassembly();
     node.unsent.sweep(now);
     node.statistics.drops.unknown_source += node.unopened.sweep(now).expired;
     this.#sweep ??= node.topology.peers();

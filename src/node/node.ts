@@ -144,6 +144,13 @@ export class Node {
     } else if (destinationOf(bytes) !== this.identity.address) packet = null;
     else if (isFragmented(bytes)) packet = this.reassembly.head(key, bytes, now);
     if (packet !== null) this.open(packet, bytes.length, from, socket, key, now);
+    else this.countReassembly();
+  }
+
+  /** Fragments that were refused and packets that were never completed, as a drop reason. */
+  countReassembly(): void {
+    const { refused, evicted, expired } = this.reassembly;
+    this.statistics.drops.bad_fragment = refused + evicted + expired;
   }
 
   /** A whole packet. `bytes` is the length of the datagram that brought its last piece. */
