@@ -1,6 +1,6 @@
 /**
  * The memory-hard hash from which an identity's address and proof of work come.
- * Facts: vl1-identity-crypto.md §2. About 163 840 Salsa20/20 blocks over 2 MiB: 16 ms on Node 20.
+ * Facts: vl1-identity-crypto.md §2. About 163 840 Salsa20/20 blocks over 2 MiB: 17 ms on Node 20, 22 and 24.
  *
  * Memory and digest are held as logical little-endian 32-bit words, Salsa20's own unit, so that no byte is touched
  * between the first SHA-512 and the final digest; the two index reads pick their big-endian bits out of those words.
