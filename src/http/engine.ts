@@ -57,6 +57,11 @@ export interface HttpListener {
 export interface HttpEngine {
   readonly name: "uws" | "node";
   /**
+   * True if HTTP/1.1 requests without a Host header are dropped, as the standard wants. The reference's CLI sends no
+   * Host, so such an engine cannot serve it.
+   */
+  readonly requiresHost: boolean;
+  /**
    * Listens on the same port of each of `hosts` (IP addresses; "::" also takes IPv4). Port 0 picks one. A host that
    * cannot be bound is left out; rejects with `ListenError` if none can.
    */

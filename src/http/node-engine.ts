@@ -10,15 +10,24 @@ import type { HttpApplication, HttpEngine, HttpListener, HttpReply, RequestHead 
 import { DRAIN_MS, drained, ListenError, unmapAddress } from "./listen.ts";
 
 const MAX_HEADER_BYTES = 8192;
-const HEADERS_TIMEOUT_MS = 5000;
-const REQUEST_TIMEOUT_MS = 15_000;
-const TIMEOUT_CHECK_INTERVAL_MS = 1000;
-/** A connection with no traffic at all, for instance one that does not read its answer. */
-const SOCKET_TIMEOUT_MS = 30_000;
-/** local-api.md §1: idle connections are kept for 5 s. */
-const KEEP_ALIVE_MS = 5000;
 const MAX_CONNECTIONS = 1024;
 const NO_ADDRESS = new Uint8Array(0);
+
+/** How long a client may take for what. */
+export interface HttpTimeouts {
+  readonly headersMs: number;
+  /** Headers and body together. */
+  readonly requestMs: number;
+  /** Between two requests. */
+  readonly keepAliveMs: number;
+  /** A connection with no traffic at all, for instance one that does not read its answer. */
+  readonly idleMs: number;
+  /** How often the first two are looked after. */
+  readonly checkMs: number;
+}
+
+/** local-api.md §1: idle connections are kept for 5 s. The others are generous for a local client. */
+const TIMEOUTS: HttpTimeouts = { headersMs: 5000, requestMs: 15_000, keepAliveMs: 5000, idleMs: 30_000, checkMs: 1000 };
 
 function remoteAddressOf(request: IncomingMessage): Uint8Array {
   const text = request.socket.remoteAddress;
@@ -125,14 +134,16 @@ class NodeListener implements HttpListener {
   }
 }
 
-function newServer(application: HttpApplication, pending: { count: number }): Server {
+function newServer(application: HttpApplication, pending: { count: number }, timeouts: HttpTimeouts): Server {
   const server = createServer(
     {
+      // zerotier-cli sends HTTP/1.1 requests without one.
+      requireHostHeader: false,
       maxHeaderSize: MAX_HEADER_BYTES,
-      headersTimeout: HEADERS_TIMEOUT_MS,
-      requestTimeout: REQUEST_TIMEOUT_MS,
-      connectionsCheckingInterval: TIMEOUT_CHECK_INTERVAL_MS,
-      keepAliveTimeout: KEEP_ALIVE_MS,
+      headersTimeout: timeouts.headersMs,
+      requestTimeout: timeouts.requestMs,
+      connectionsCheckingInterval: timeouts.checkMs,
+      keepAliveTimeout: timeouts.keepAliveMs,
     },
     (request, response) => {
       pending.count++;
@@ -143,7 +154,7 @@ function newServer(application: HttpApplication, pending: { count: number }): Se
     },
   );
   server.maxConnections = MAX_CONNECTIONS;
-  server.timeout = SOCKET_TIMEOUT_MS;
+  server.timeout = timeouts.idleMs;
   return server;
 }
 
@@ -159,10 +170,11 @@ function listenOn(server: Server, host: string, port: number): Promise<number> {
   });
 }
 
-/** The engine on node:http. */
-export function createNodeEngine(): HttpEngine {
+/** The engine on node:http. Other time limits are for tests. */
+export function createNodeEngine(timeouts: HttpTimeouts = TIMEOUTS): HttpEngine {
   return {
     name: "node",
+    requiresHost: false,
     async listen(hosts, port, application) {
       const pending = { count: 0 };
       const servers: Server[] = [];
@@ -170,7 +182,7 @@ export function createNodeEngine(): HttpEngine {
       const reasons: string[] = [];
       let actual = port;
       for (const host of hosts) {
-        const server = newServer(application, pending);
+        const server = newServer(application, pending, timeouts);
         try {
           actual = await listenOn(server, host, actual);
           servers.push(server);

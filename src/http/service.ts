@@ -73,7 +73,7 @@ export interface ServiceApiOptions {
   readonly tokens: ServiceTokens;
   /** Networks that may manage besides loopback. While it is empty, only loopback is listened on. */
   readonly allowManagementFrom: readonly IpPrefix[];
-  /** `loadEngine()` unless given. */
+  /** An engine that requires the Host header is not used: zerotier-cli sends none. The node engine serves then. */
   readonly engine?: HttpEngine;
   /** Told about exceptions in routes. The path carries no query, hence no token. */
   readonly onError?: (error: unknown, request: { readonly method: string; readonly path: string }) => void;
@@ -131,7 +131,8 @@ class Service implements ServiceApi {
   #listener: HttpListener | null = null;
 
   constructor(options: ServiceApiOptions) {
-    this.#engine = options.engine ?? loadEngine();
+    const { engine } = options;
+    this.#engine = engine === undefined || engine.requiresHost ? loadEngine({ prefer: "node" }) : engine;
     this.#allowed = options.allowManagementFrom;
     const router = routesOf(options.backend);
     const nameOf = (path: string, query: string) => (path === METRICS_PATH ? null : jsonpName(query));

@@ -208,6 +208,7 @@ class UwsListener implements HttpListener {
 export function createUwsEngine(uws: UwsModule): HttpEngine {
   return {
     name: "uws",
+    requiresHost: true,
     async listen(hosts, port, application) {
       const pending = { count: 0 };
       const app = uws.App().any("/*", (response, request) => {

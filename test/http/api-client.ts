@@ -37,13 +37,14 @@ export function ask(
   });
 }
 
-/** The best engine here, with `source.ip` in place of the real remote address while it is set. */
+/** The engine of the service API, with `source.ip` in place of the real remote address while it is set. */
 export function engineFrom(source: { ip: Uint8Array | null }): HttpEngine {
-  const engine = loadEngine();
+  const engine = loadEngine({ prefer: "node" });
   const moved = <H extends { readonly remoteAddress: Uint8Array }>(head: H): H =>
     source.ip === null ? head : { ...head, remoteAddress: source.ip };
   return {
     name: engine.name,
+    requiresHost: engine.requiresHost,
     listen: (hosts, port, application) => {
       const wrapped: HttpApplication = {
         maxBodyBytes: application.maxBodyBytes,

@@ -111,6 +111,7 @@ const engines = [loadEngine(), loadEngine({ prefer: "node" })].filter(
 
 test("an engine always loads, and asking for node:http gives node:http", () => {
   assert.ok(["uws", "node"].includes(loadEngine().name));
+  assert.equal(loadEngine({ prefer: "node" }).requiresHost, false);
   assert.equal(loadEngine({ prefer: "node" }).name, "node");
 });
 
@@ -343,6 +344,18 @@ for (const engine of engines) {
       await closing;
       await next.close();
     });
+
+    test("says truly whether it serves HTTP/1.1 requests without a Host header, which zerotier-cli sends", () =>
+      withServer(engine, async ({ port }, { seen }) => {
+        const socket = connect(port, "127.0.0.1");
+        const gone = closed(socket);
+        socket.write("GET /status HTTP/1.1\r\nX-ZT1-Auth: x\r\n\r\n");
+        const first = new Promise((resolve) => socket.once("data", (chunk: Buffer) => resolve(chunk.toString())));
+        const text = await Promise.race([first, gone.then(() => "")]);
+        socket.destroy();
+        assert.equal(String(text).startsWith("HTTP/1.1 200 OK\r\n"), !engine.requiresHost);
+        assert.equal(seen.length, engine.requiresHost ? 0 : 1);
+      }));
 
     test("refuses oversized headers", () =>
       withServer(engine, async ({ port }, { seen }) => {
