@@ -34,9 +34,7 @@ export function clientSteps(world: World, worldFile: string): string[] {
   if (world.type === WorldType.PLANET) {
     return [
       `Copy ${worldFile} to every client under the name "planet" and restart its service:`,
-      ...CLIENT_HOMES.map(
-        ({ system, separator, home, restart }) => `${system.padEnd(8)} ${home}${separator}planet   then: ${restart}`,
-      ),
+      ...CLIENT_HOMES.map((client) => clientLine(client, ["planet"])),
     ];
   }
   const id = formatAddress(Number(world.id));
@@ -45,11 +43,13 @@ export function clientSteps(world: World, worldFile: string): string[] {
   return [
     `On every client: zerotier-cli orbit ${id} ${root}`,
     `or, without asking the network, copy ${worldFile} into its moons.d and restart its service:`,
-    ...CLIENT_HOMES.map(
-      ({ system, separator, home, restart }) =>
-        `${system.padEnd(8)} ${home}${separator}moons.d${separator}${name}   then: ${restart}`,
-    ),
+    ...CLIENT_HOMES.map((client) => clientLine(client, ["moons.d", name])),
   ];
+}
+
+function clientLine(client: (typeof CLIENT_HOMES)[number], names: readonly string[]): string {
+  const file = [client.home, ...names].join(client.separator);
+  return `${client.system.padEnd(8)}${file}   then: ${client.restart}`;
 }
 
 /** What to back up and why. `signingKeyFile` is null when the key is not on this machine. */

@@ -203,6 +203,7 @@ function report(
   const signingKeyFile = key === null ? null : home.file("signing", `${formatWorldId(world.id)}.secret`);
   const endpoints = ownEndpoints(world, identity);
   const worldFile = home.file(...worldFileName(world).split("/"));
+  const endpointSource = kept ? "kept" : options.endpoints.length > 0 ? "given" : "chosen";
   return {
     home: home.path,
     kind,
@@ -210,20 +211,21 @@ function report(
     world,
     worldFile,
     endpoints,
-    endpointSource: kept ? "kept" : options.endpoints.length > 0 ? "given" : "chosen",
+    endpointSource,
     signingKeyFile,
     created: inventory.created,
     kept: inventory.kept,
     clientSteps: clientSteps(world, worldFile),
     backUp: backupItems(home.file("identity.secret"), signingKeyFile),
-    warnings: [...endpointWarnings(endpoints), ...keyWarnings(world, key), ...home.warnings],
+    warnings: [...endpointWarnings(endpoints, endpointSource), ...keyWarnings(world, key), ...home.warnings],
   };
 }
 
-function endpointWarnings(endpoints: readonly Endpoint[]): string[] {
+function endpointWarnings(endpoints: readonly Endpoint[], source: InitReport["endpointSource"]): string[] {
   const advice = "orrery world rotate --add-endpoint IP/PORT";
   if (endpoints.length === 0) return [`no address found for this root: clients cannot find it until ${advice}`];
-  if (endpoints.some((endpoint) => ipScope(endpoint.ip) === IpScope.GLOBAL)) return [];
+  // Who named a private address knows why; a chosen one may surprise.
+  if (source !== "chosen" || endpoints.some((endpoint) => ipScope(endpoint.ip) === IpScope.GLOBAL)) return [];
   return [`only private addresses: clients elsewhere need the public one, ${advice}`];
 }
 
