@@ -3,15 +3,7 @@
  * label exists from the start, so that a rate is 0 and not "no data" until something happens.
  */
 import { PROTOCOL_VERSION } from "../protocol/constants.ts";
-import {
-  counter,
-  gauge,
-  type HistogramMetric,
-  type MetricDefinition,
-  type Put,
-  putEach,
-  type Reading,
-} from "./definition.ts";
+import { counter, gauge, type HistogramMetric, type MetricDefinition, putEach, type Reading } from "./definition.ts";
 
 /** From the introduction of a pair until its relay traffic stops. Most NATs open within the first two tries. */
 export const TIME_TO_DIRECT: HistogramMetric = {
@@ -35,12 +27,6 @@ function adoptionOf({ gauges }: Reading, kind: "planet" | "moon") {
     if (peers > 0) ratio = Math.min(Number.isNaN(ratio) ? 1 : ratio, world.current / peers);
   }
   return { held: worlds.length > 0, sum, ratio };
-}
-
-/** What the relay plane forwarded (dataplane/), and what the node forwarded itself. */
-function putRelayed(put: Put, node: number, relay: number): void {
-  put(node, { plane: "node" });
-  put(relay, { plane: "relay" });
 }
 
 const IDENTITY_METRICS: readonly MetricDefinition[] = [
@@ -148,30 +134,21 @@ const CONTROL_METRICS: readonly MetricDefinition[] = [
 ];
 
 const RELAY_METRICS: readonly MetricDefinition[] = [
-  counter("orrery_relay_packets_total", "Datagrams forwarded between peers, by the plane that forwarded them.", {
-    labels: ["plane"],
-    read: ({ statistics, source }, put) => putRelayed(put, statistics.relay.packets, source.relay.forwardedPackets),
+  counter("orrery_relay_packets_total", "Datagrams forwarded between peers, fragments included.", {
+    read: ({ source }, put) => put(source.relay.forwardedPackets),
   }),
-  counter("orrery_relay_bytes_total", "UDP payload forwarded between peers, by the plane that forwarded it.", {
-    labels: ["plane"],
-    read: ({ statistics, source }, put) => putRelayed(put, statistics.relay.bytes, source.relay.forwardedBytes),
+  counter("orrery_relay_bytes_total", "UDP payload forwarded between peers.", {
+    read: ({ source }, put) => put(source.relay.forwardedBytes),
   }),
   counter("orrery_relay_fragments_total", "Those of orrery_relay_packets_total that were fragments.", {
-    labels: ["plane"],
-    read: ({ statistics, source }, put) => putRelayed(put, statistics.relay.fragments, source.relay.forwardedFragments),
+    read: ({ source }, put) => put(source.relay.forwardedFragments),
   }),
   counter("orrery_relay_punted_total", "Datagrams that the relay plane handed to the node.", {
     read: ({ source }, put) => put(source.relay.punted),
   }),
-  counter(
-    "orrery_relay_upstream_total",
-    "Those of orrery_relay_packets_total sent to another root, for want of a path.",
-    {
-      labels: ["plane"],
-      read: ({ statistics, source }, put) =>
-        putRelayed(put, statistics.relay.toUpstream, source.relay.forwardedToUpstream),
-    },
-  ),
+  counter("orrery_relay_upstream_total", "Those of orrery_relay_packets_total that went to another root.", {
+    read: ({ source }, put) => put(source.relay.forwardedToUpstream),
+  }),
   gauge("orrery_relay_pairs_active", "Pairs of peers relayed within the last 30 seconds.", {
     read: ({ gauges }, put) => put(gauges.relayPairsActive),
   }),

@@ -116,12 +116,11 @@ export class DrivenSource implements MetricsSource {
     statistics.pairs.introduced += 10;
     statistics.pairs.direct += 9;
     statistics.pairs.relayed += 1;
-    statistics.relay.packets += 10;
-    statistics.relay.bytes += 4000;
-    statistics.relay.fragments += 2;
     statistics.worldsSent += 1;
     relay.forwardedPackets += 100;
     relay.forwardedBytes += 120_000;
+    relay.forwardedFragments += 9;
+    relay.forwardedToUpstream += 1;
     relay.punted += 3;
     transport.bytesIn += 150_000;
     transport.bytesOut += 140_000;

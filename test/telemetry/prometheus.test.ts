@@ -32,7 +32,8 @@ describe("Prometheus with a live root", { skip: missing ?? false }, () => {
   const hostOf = (root: LiveRoot) => new URL(root.metricsUrl).host;
 
   before(async () => {
-    [busy, idle] = await Promise.all([startBusyRoot(), startIdleRoot()]);
+    busy = await startBusyRoot();
+    idle = await startIdleRoot();
     prometheus = await Prometheus.start(JOB, [busy.metricsUrl, idle.metricsUrl], ALERTS_FILE);
     await prometheus.until("eight scrapes of both roots", async () => {
       const scrapes = await prometheus.query(`count_over_time(orrery_build_info{job="${JOB}"}[1m])`);
