@@ -9,8 +9,8 @@ const RULE = `${"-".repeat(120)}\n`;
 const SOCKET_DIGITS = 16;
 
 /** A table of bonded peers, or with -j all peers. */
-export async function listBonds(session: ServiceSession): Promise<void> {
-  const peers = await fetchJson(session, "bond", "/peer");
+export async function listBonds(session: ServiceSession, verb: "bond" | "listbonds"): Promise<void> {
+  const peers = await fetchJson(session, verb, "/peer");
   if (session.json) {
     printReadJson(session, peers);
     return;
@@ -91,7 +91,7 @@ async function setMtu(session: ServiceSession, words: readonly string[]): Promis
  */
 export async function bond(session: ServiceSession, words: readonly string[]): Promise<void> {
   const [first, second, ...rest] = words;
-  if (first === "list") return await listBonds(session);
+  if (first === "list") return await listBonds(session, "bond");
   if (first === "setmtu")
     return await setMtu(
       session,

@@ -81,26 +81,29 @@ export async function set(session: ServiceSession, help: () => void, network?: s
   session.context.stdout(reply.body);
 }
 
-/** The lines for one of the address properties, or null if `property` is none of them. */
-function addressLines(network: JsonObject, property: string): string | null {
+/**
+ * The text for one of the address properties, or null if `property` is none of them. As the reference does it, every
+ * address of the right family after the first printed one begins a line, whether or not it is printed itself: that
+ * makes the empty lines of the recordings, and one line when there is no address at all.
+ */
+function addressText(network: JsonObject, property: string): string | null {
   const addresses = stringsOf(network["assignedAddresses"]).map((text) => text.split("/")[0] ?? "");
-  const lines = (some: string[]) => some.map((address) => `${address}\n`).join("");
   const v6 = addresses.filter((address) => address.includes(":"));
+  const planes = (characters?: number) => {
+    const shown = v6.map((address) => (address.startsWith("fc") ? address.slice(0, characters) : ""));
+    return `${shown.reduce((text, address) => (text === "" ? address : `${text}\n${address}`), "")}\n`;
+  };
   switch (property) {
     case "ip":
-      return lines(addresses);
+      return `${addresses.join("\n")}\n`;
     case "ip4":
-      return lines(addresses.filter((address) => !address.includes(":")));
+      return `${addresses.filter((address) => !address.includes(":")).join("\n")}\n`;
     case "ip6":
-      return lines(v6);
+      return `${v6.join("\n")}\n`;
     case "ip6plane":
-    case "ip6prefix": {
-      const planes = v6.filter((address) => address.startsWith("fc"));
-      const shown = property === "ip6plane" ? planes : planes.map((address) => address.slice(0, IP6PREFIX_CHARS));
-      // Recorded of the reference: an IPv6 address of another kind after it leaves an empty line.
-      const more = planes.length > 0 && v6.at(-1) !== planes.at(-1);
-      return lines(shown) + (more ? "\n" : "");
-    }
+      return planes();
+    case "ip6prefix":
+      return planes(IP6PREFIX_CHARS);
     default:
       return null;
   }
@@ -113,7 +116,7 @@ function scalarLine(value: JsonValue | undefined): string {
   return "error, unknown property name\n";
 }
 
-/** Prints one property of a joined network. */
+/** Prints one property of a joined network; unlike the reference it takes the ID in upper case too. */
 export async function get(session: ServiceSession, network?: string, word?: string): Promise<void> {
   const { id, property } = requireProperty(session, "get", network, word);
   const networks = objectsOf(await fetchJson(session, "get", "/network"));
@@ -123,5 +126,5 @@ export async function get(session: ServiceSession, network?: string, word?: stri
     return;
   }
   const value = Object.hasOwn(found, property) ? found[property] : undefined;
-  session.context.stdout(addressLines(found, property) ?? scalarLine(value));
+  session.context.stdout(addressText(found, property) ?? scalarLine(value));
 }

@@ -4,7 +4,7 @@
  */
 import { type Command, Option } from "commander";
 import { bond, listBonds } from "./bonds.ts";
-import { fetchBody, openSession, parsePort, type ServiceSession, type ServiceSwitches } from "./client.ts";
+import { failWithReply, openSession, parsePort, type ServiceSession, type ServiceSwitches } from "./client.ts";
 import { type CliContext, failWithHelp } from "./context.ts";
 import { dump } from "./dump.ts";
 import { info } from "./info.ts";
@@ -57,7 +57,7 @@ const VERBS: readonly VerbSpec[] = [
     help: "list | <peer> show | <peer> rotate | setmtu <mtu> <interface> <ip>",
     run: bond,
   },
-  { name: "listbonds", help: "bonded peers", run: listBonds },
+  { name: "listbonds", help: "bonded peers", run: (session) => listBonds(session, "listbonds") },
   { name: "dump", help: "write zerotier_dump.txt for support into the current directory", run: dump },
 ];
 
@@ -96,8 +96,11 @@ function switchesOf(program: Command, command: Command): ServiceSwitches {
   };
 }
 
+/** The body of any GET as it is. */
 async function fetchPath(session: ServiceSession, path: string): Promise<void> {
-  session.context.stdout(await fetchBody(session, path, path));
+  const reply = await session.send("GET", path);
+  if (reply.status !== 200) failWithReply(session, path, reply);
+  session.context.stdout(reply.body);
 }
 
 /**
@@ -117,6 +120,7 @@ export function registerServiceVerbs(program: Command, context: CliContext, now:
     const command = addSwitches(program.command(verb.name).description(verb.help));
     if (verb.alias !== undefined) command.alias(verb.alias);
     if (verb.words !== undefined) command.arguments(verb.words);
+    command.allowExcessArguments();
     command.action(async () => verb.run(open(command), command.args, command));
   }
   const other = addSwitches(program.command("*", { hidden: true }).arguments("[words...]"));

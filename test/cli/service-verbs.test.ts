@@ -238,6 +238,27 @@ describe("the reference CLI's verbs", () => {
     assert.deepEqual([stdout, exit], ["0 join connection failed\n", 1]);
   });
 
+  test("details checked against the reference by hand are kept", async () => {
+    const bare = { ...(JSON.parse(JOINED) as object), assignedAddresses: [] };
+    service.answers = {
+      "POST /moon/1111111111": '{"waiting":true}',
+      "POST /network/9c650471be00beef": JOINED,
+      "GET /network": JSON.stringify([bare]),
+    };
+    const cases: [string, string, number][] = [
+      ["-j orbit 1111111111 2222222222", "200 orbit OK\n", 0],
+      ["-Twrong listbonds", "401 listbonds {}\n", 1],
+      ["-p9 /status", "0 /status connection failed\n", 1],
+      ["join 9c650471be00beef extra more", "200 join OK\n", 0],
+      ["get 9c650471be00beef ip", "\n", 0],
+      ["get 9c650471be00beef ip6plane", "\n", 0],
+    ];
+    for (const [command, text, code] of cases) {
+      const { stdout, exit } = await service.run(command.split(" "));
+      assert.deepEqual([command, stdout, exit], [command, text, code]);
+    }
+  });
+
   test("an answer that is no JSON is said to be none", async () => {
     service.answers = { "GET /peer": "<html>" };
     const { stdout, exit } = await service.run(["peers"]);
