@@ -273,7 +273,7 @@ export class VirtualNetwork {
   /** Puts a datagram on the wire from any source, true or forged. */
   put(from: Endpoint, to: Endpoint, bytes: Uint8Array): void {
     const copy = new Uint8Array(bytes);
-    this.captured.push({ at: this.now, from: formatEndpoint(from), to: formatEndpoint(to), bytes: copy });
+    this.captured.push({ at: this.now, from: formatEndpoint(from), to: formatEndpoint(to), bytes: new Uint8Array(bytes) });
     if (!this.filter(from, to, copy) || this.#dice.next() < this.loss) return;
     const delay = this.latencyMs + Math.floor(this.#dice.next() * this.jitterMs);
     this.at(this.now + delay, () => this.#arrive(from, to, copy));

@@ -1,0 +1,64 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import fc from "fast-check";
+import { NOT_FOUND, PeerTable, RouteView } from "../../src/dataplane/peer-table.ts";
+import { formatEndpoint, parseEndpoint } from "../../src/protocol/inet-address.ts";
+import { Dice } from "../support/virtual-network.ts";
+
+const split = (address: number) => [Math.floor(address / 0x100000000), (address % 0x100000000) | 0] as const;
+
+describe("the peer table", () => {
+  test("holds IPv4 and IPv6 routes and gives them back through another view of the same memory", () => {
+    const writer = PeerTable.create(10, new Dice(1).fill);
+    const reader = new PeerTable(writer.memory);
+    const routes = [
+      [0x0102030405, 1, "192.88.99.1/9993", 5],
+      [0xfeffffffff, 70_000, "2001:5::1/65535", 6],
+    ] as const;
+    for (const [address, socket, at, expiry] of routes) writer.set(address, socket, parseEndpoint(at)!, expiry);
+    const view = new RouteView();
+    for (const [address, socket, at, expiry] of routes) {
+      const slot = reader.find(...split(address));
+      assert.ok(slot !== NOT_FOUND && reader.read(slot, view));
+      assert.deepEqual([view.socket, formatEndpoint(view), reader.expiry(slot)], [socket, at, expiry]);
+    }
+  });
+
+  test("behaves as a map under any series of changes, at any load it was made for", () => {
+    const address = fc.integer({ min: 1, max: 40 }).map((n) => n * 0x3fffffff);
+    const change = fc.tuple(fc.boolean(), address, fc.integer({ min: 1, max: 65535 }));
+    fc.assert(
+      fc.property(fc.array(change, { maxLength: 300 }), (changes) => {
+        const table = PeerTable.create(20, new Dice(7).fill);
+        const model = new Map<number, number>();
+        const view = new RouteView();
+        for (const [add, key, port] of changes) {
+          if (add && (model.size < 32 || model.has(key))) {
+            assert.ok(table.set(key, port, { family: 4, ip: new Uint8Array([1, 2, 3, 4]), port }, port));
+            model.set(key, port);
+          } else {
+            table.delete(key);
+            model.delete(key);
+          }
+          for (let n = 1; n <= 40; n++) {
+            const slot = table.find(...split(n * 0x3fffffff));
+            const expected = model.get(n * 0x3fffffff);
+            assert.equal(slot !== NOT_FOUND, expected !== undefined);
+            if (slot !== NOT_FOUND) assert.ok(table.read(slot, view) && view.port === expected);
+          }
+        }
+      }),
+      { seed: 5, numRuns: 50 },
+    );
+  });
+
+  test("says so when it is full, and keeps what it has", () => {
+    const table = PeerTable.create(1, new Dice(1).fill);
+    const endpoint = parseEndpoint("192.88.99.1/1")!;
+    let stored = 0;
+    for (let address = 1; address <= table.slots + 10; address++) if (table.set(address, 0, endpoint, 1)) stored++;
+    assert.equal(stored, table.slots);
+    assert.notEqual(table.find(...split(1)), NOT_FOUND);
+    assert.equal(table.find(...split(table.slots + 5)), NOT_FOUND);
+  });
+});
