@@ -5,18 +5,7 @@ import type { Millis } from "../node/ports.ts";
 import type { NodeQueries, PeerView } from "../node/queries.ts";
 import type { NodeGauges, NodeStatistics } from "../node/statistics.ts";
 import type { Address } from "../protocol/address.ts";
-
-/** What the peer cache counts; monotonic since start unless said otherwise. */
-export interface PeerCacheReading {
-  /** Peers held now, and the bound. */
-  readonly entries: number;
-  readonly maxEntries: number;
-  /** Records written to disk (puts and removals), and writes that failed. */
-  readonly writes: number;
-  readonly writeErrors: number;
-  /** Size on disk now. */
-  readonly bytes: number;
-}
+import type { PeerCacheStatistics } from "../store/peer-cache.ts";
 
 /** Packets of one peer, for the opt-in per-peer series. */
 export interface PeerTraffic {
@@ -26,13 +15,14 @@ export interface PeerTraffic {
   readonly errorsIn: number;
 }
 
-/** Everything that metrics are made of. Read at scrape time only; every field may be a live object. */
+/** Everything that metrics are made of. Read at scrape time only, each field each time: use a getter
+ * where the numbers are a snapshot (the peer cache's, the pool's). */
 export interface MetricsSource {
   readonly node: NodeQueries;
   readonly relay: RelayCounters;
   readonly transport: TransportStatistics;
   readonly identityPool: { readonly queued: number; readonly threads: number };
-  readonly cache: PeerCacheReading;
+  readonly cache: PeerCacheStatistics;
   /** The program's version, for `orrery_build_info`. */
   readonly version: string;
   now(): Millis;

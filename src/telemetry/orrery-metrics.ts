@@ -109,7 +109,7 @@ const CONTROL_METRICS: readonly MetricDefinition[] = [
         validations: gauges.validationsPending,
         reassemblies: gauges.reassemblies,
         multicast_members: gauges.multicastMembers,
-        peer_cache: source.cache.entries,
+        peer_cache: source.cache.peers,
       }),
   }),
   gauge("orrery_table_limit", "Bound of each table of orrery_table_entries.", {
@@ -121,7 +121,7 @@ const CONTROL_METRICS: readonly MetricDefinition[] = [
         validations: limits.validations,
         reassemblies: limits.reassemblies,
         multicast_members: limits.multicastMembers,
-        peer_cache: source.cache.maxEntries,
+        peer_cache: source.cache.maxPeers,
       }),
   }),
   gauge("orrery_waiting", "Things that wait for an answer from others, by what they wait for.", {

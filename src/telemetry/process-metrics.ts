@@ -92,14 +92,24 @@ const STORE_METRICS: readonly MetricDefinition[] = [
   gauge("orrery_identity_validation_threads", "Threads of the validation pool.", {
     read: ({ source }, put) => put(source.identityPool.threads),
   }),
-  counter("orrery_peer_cache_writes_total", "Records written to the peer cache.", {
-    read: ({ source }, put) => put(source.cache.writes),
+  counter("orrery_peer_cache_writes_total", "Groups of changes written to the peer cache.", {
+    read: ({ source }, put) => put(source.cache.commits),
   }),
-  counter("orrery_peer_cache_write_errors_total", "Writes of the peer cache that failed.", {
-    read: ({ source }, put) => put(source.cache.writeErrors),
+  counter("orrery_peer_cache_write_errors_total", "Writes of the peer cache that failed; they are tried again.", {
+    read: ({ source }, put) => put(source.cache.failures),
+  }),
+  counter(
+    "orrery_peer_cache_compactions_total",
+    "Times that the file of the peer cache was rewritten to make it small.",
+    {
+      read: ({ source }, put) => put(source.cache.compactions),
+    },
+  ),
+  gauge("orrery_peer_cache_pending", "Changes of peers that are not on disk yet.", {
+    read: ({ source }, put) => put(source.cache.pending),
   }),
   gauge("orrery_peer_cache_bytes", "Size of the peer cache on disk.", {
-    read: ({ source }, put) => put(source.cache.bytes),
+    read: ({ source }, put) => put(source.cache.fileBytes),
   }),
 ];
 

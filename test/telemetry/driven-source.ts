@@ -48,7 +48,7 @@ export class DrivenSource implements MetricsSource {
   time = 1_750_000_000_000;
   readonly version = "0.0.0-test";
   readonly identityPool = { queued: 0, threads: 2 };
-  readonly cache = { entries: 0, maxEntries: 1000, writes: 0, writeErrors: 0, bytes: 0 };
+  readonly cache = { peers: 0, maxPeers: 1000, pending: 0, fileBytes: 0, commits: 0, compactions: 0, failures: 0 };
   readonly relay = {
     forwardedPackets: 0,
     forwardedBytes: 0,
@@ -126,9 +126,9 @@ export class DrivenSource implements MetricsSource {
     transport.bytesOut += 140_000;
     transport.datagramsIn += 130;
     transport.datagramsOut += 120;
-    cache.writes += 1;
-    cache.entries = 50;
-    cache.bytes = 12_000;
+    cache.commits += 1;
+    cache.peers = 50;
+    cache.fileBytes = 12_000;
     this.gauges = {
       ...gauges,
       peersKnown: 60,
