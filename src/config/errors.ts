@@ -38,7 +38,8 @@ export class ConfigError extends Error {
   static of(problems: readonly ConfigError[]): ConfigError {
     const [first, second] = problems;
     if (first !== undefined && second === undefined) return first;
-    return new ConfigError(problems.map((problem) => problem.describe()).join("\n"), { advice: "" }, problems);
+    const single = problems.flatMap((problem) => (problem.problems.length > 0 ? problem.problems : [problem]));
+    return new ConfigError(single.map((problem) => problem.describe()).join("\n"), { advice: "" }, single);
   }
 
   /** `file:line:column: message: advice`, leaving out what is not known; one line per problem. */

@@ -1,0 +1,158 @@
+/**
+ * Every configuration key: what it accepts, its default, whether a reload is enough, and what to tell an operator.
+ * The loader, `orrery config check` and the documentation are made from this one list.
+ */
+import { z } from "zod";
+import type { Address } from "../protocol/address.ts";
+import { DEFAULT_PORT } from "../protocol/constants.ts";
+import type { IpPrefix } from "../protocol/inet-address.ts";
+import { described, type KeyMeta } from "./key.ts";
+import * as values from "./values.ts";
+
+/** One key. `schema` takes the YAML value and gives what the program uses. */
+export interface KeyDefinition<T> {
+  readonly schema: z.ZodType<T>;
+  readonly initial: T;
+  readonly meta: KeyMeta & { readonly hot: boolean; readonly help: string };
+}
+
+function key<T>(schema: z.ZodType<T>, initial: T, meta: KeyDefinition<T>["meta"]): KeyDefinition<T> {
+  return { schema: described(schema, meta), initial, meta };
+}
+
+/** A bound or rate: a whole number from `low` up to `high`. */
+function count(initial: number, low: number, high: number, hot: boolean, help: string): KeyDefinition<number> {
+  const expected = `a whole number between ${low} and ${high}`;
+  return key(values.integer(low, high), initial, { hot, help, expected, example: String(initial) });
+}
+
+function flag(initial: boolean, hot: boolean, help: string): KeyDefinition<boolean> {
+  return key(z.boolean(), initial, { hot, help, expected: "true or false", example: String(initial) });
+}
+
+const LOG_LEVELS = ["trace", "debug", "info", "warn", "error", "silent"] as const;
+export type LogLevel = (typeof LOG_LEVELS)[number];
+
+const MILLION = 1_000_000;
+const PORT_EXPECTED = "a number between 0 and 65535";
+const NETWORKS = { expected: "a list of networks", item: "a network ip/bits", example: '["10.20.0.0/16"]' } as const;
+
+export const KEYS = {
+  "listen.port": key(values.port, DEFAULT_PORT, {
+    hot: false,
+    help: "UDP port for ZeroTier and TCP port of the service API; 0 = a random one",
+    expected: PORT_EXPECTED,
+    example: String(DEFAULT_PORT),
+  }),
+  "listen.secondaryPort": key<"auto" | "off" | number>(
+    z.union([z.literal("auto"), z.literal("off"), values.port, z.literal(false).transform(() => "off" as const)]),
+    "off",
+    {
+      hot: false,
+      help: "second UDP port, which helps a leaf through NATs; auto = a random one",
+      expected: `"auto", "off" or ${PORT_EXPECTED}`,
+      example: "auto",
+    },
+  ),
+  "listen.bind": key<Uint8Array[]>(values.ipList, [], {
+    hot: true,
+    help: "local addresses to bind (0.0.0.0 and :: allowed); empty = those of every interface that is no tunnel",
+    expected: "a list of IP addresses",
+    item: "an IP address",
+    example: '["192.0.2.1", "2001:db8::1"]',
+  }),
+  "listen.interfacePrefixBlacklist": key<string[]>(z.array(z.string().min(1)), [], {
+    hot: true,
+    help: "interfaces whose name starts with one of these are not bound",
+    expected: "a list of texts",
+    item: "the beginning of an interface name",
+    example: "[docker, br-]",
+  }),
+  "listen.receiveBufferBytes": count(
+    4 << 20,
+    65_536,
+    1 << 30,
+    false,
+    "receive buffer asked for each UDP socket; the kernel may grant less (net.core.rmem_max)",
+  ),
+  physical: key<values.PhysicalSetting[]>(values.physicalMap, [], {
+    hot: true,
+    help: "per network of physical addresses: blacklist, trustedPathId, mtu; shorter prefixes are matched first",
+    expected: `a map of at most ${values.MAX_PHYSICAL_PREFIXES} networks`,
+    mapKey: "a network ip/bits with bits above 0",
+    example: '{"10.0.0.0/8": {blacklist: true}}',
+  }),
+  virtual: key<Map<Address, values.VirtualSetting>>(values.virtualMap, new Map(), {
+    hot: true,
+    help: "per peer: endpoints to try, networks not to use",
+    expected: "a map of peers",
+    mapKey: "an address of ten hex digits",
+    example: '{"8056c2e21c": {try: ["198.51.100.7/9993"]}}',
+  }),
+  "limits.maxPeers": count(200_000, 1, 16 * MILLION, false, "identities kept in memory; the longest silent go first"),
+  "limits.cachePeers": count(200_000, 1, 16 * MILLION, false, "peers remembered on disk across restarts"),
+  "limits.maxPairs": count(200_000, 1, 16 * MILLION, false, "pairs of peers whose introduction is remembered"),
+  "limits.maxMulticastMembers": count(200_000, 1, 16 * MILLION, false, "multicast subscriptions remembered"),
+  "limits.identityThreads": count(1, 1, 64, false, "threads that check unknown identities (~20 ms each check)"),
+  "limits.identityQueue": count(1024, 1, 65_536, false, "unknown identities waiting to be checked"),
+  "limits.identityPerPrefixPerMinute": count(
+    120,
+    1,
+    60_000,
+    false,
+    "unknown identities checked per minute from one IPv4 /24 or IPv6 /48",
+  ),
+  "limits.identityPerPrefixBurst": count(60, 1, 60_000, false, "unknown identities one such prefix may bring at once"),
+  "limits.identityPerSecond": count(100, 1, 100_000, false, "unknown identities checked per second in all"),
+  "api.enabled": flag(true, false, "service API for zerotier-cli and orrery's own commands"),
+  "api.allowManagementFrom": key<IpPrefix[]>(values.networkList, [], {
+    hot: true,
+    help: "networks that may use the service API besides this machine; empty = loopback only",
+    ...NETWORKS,
+  }),
+  "telemetry.listen": key<values.ListenAddress | null>(
+    values.listenAddress.transform((listen) => (typeof listen === "object" ? listen : null)),
+    { host: "127.0.0.1", port: 9994 },
+    {
+      hot: false,
+      help: "where /metrics and /healthz are served, without a token; off = nowhere",
+      expected: 'an address host:port, or "off"',
+      example: '"127.0.0.1:9994"',
+    },
+  ),
+  "log.level": key<LogLevel>(z.enum(LOG_LEVELS), "info", {
+    hot: true,
+    help: "how much is logged",
+    expected: `one of ${LOG_LEVELS.join(", ")}`,
+    example: "info",
+  }),
+  "log.pretty": flag(false, false, "log lines for people instead of JSON"),
+  lowBandwidthMode: flag(false, false, "slower keep-alives and announcements, as the reference's setting"),
+} as const;
+
+export type ConfigKey = keyof typeof KEYS;
+/** What each key holds. */
+export type ConfigValues = { -readonly [K in ConfigKey]: (typeof KEYS)[K]["initial"] };
+
+export const KEY_NAMES = Object.keys(KEYS) as ConfigKey[];
+
+function buildSchema(): z.ZodType<Record<string, unknown>> {
+  const sections = new Map<string, Record<string, z.ZodType>>();
+  const top: Record<string, z.ZodType> = {};
+  for (const name of KEY_NAMES) {
+    const [section, inner] = name.split(".") as [string, string | undefined];
+    const schema = (KEYS[name].schema as z.ZodType).optional();
+    if (inner === undefined) top[section] = schema;
+    else sections.set(section, { ...sections.get(section), [inner]: schema });
+  }
+  for (const [section, shape] of sections) {
+    const [[inner]] = Object.entries(shape) as [[string, z.ZodType]];
+    const { example } = KEYS[`${section}.${inner}` as ConfigKey].meta;
+    const meta = { expected: "a map of settings", example: `{${inner}: ${example}}` };
+    top[section] = described(z.strictObject(shape), meta).optional();
+  }
+  return described(z.strictObject(top), { expected: "a map of settings", example: `{port: ${DEFAULT_PORT}}` });
+}
+
+/** The schema of orrery.yaml. Every key may be missing. */
+export const SCHEMA = buildSchema();
