@@ -146,6 +146,7 @@ export function checkEndpoints(endpoints: readonly Endpoint[], local: readonly U
 /** An endpoint's port against the port the daemon serves; a port forward may explain a difference. */
 export function checkPorts(endpoints: readonly Endpoint[], local: readonly Uint8Array[], port: number): Finding {
   const name = "endpoint ports";
+  if (port === 0) return { name, status: "skip", detail: "the daemon will choose a port when it starts" };
   const own = new Set(local.map(formatIp));
   const wrong = endpoints.filter((endpoint) => own.has(formatIp(endpoint.ip)) && endpoint.port !== port);
   if (wrong.length === 0) return { name, status: "ok", detail: `${port}` };

@@ -1,12 +1,12 @@
 /** What `orrery doctor` looks at before it judges: files and their modes, kernel limits, addresses, the daemon. */
-import { readdirSync, statSync } from "node:fs";
+import { readdirSync } from "node:fs";
 import type { Identity } from "../identity/identity.ts";
 import { formatAddress } from "../protocol/address.ts";
 import { bytesEqual } from "../protocol/bytes.ts";
 import type { Home } from "../store/files.ts";
 import { formatWorldId, type World } from "../world/world.ts";
 import type { TimeEvidence } from "./doctor-checks.ts";
-import { readTextOrNull } from "./identity-argument.ts";
+import { readTextOrNull, statOrNull } from "./identity-argument.ts";
 import { askService } from "./service-client.ts";
 
 const SECRET_FILES = ["identity.secret", "authtoken.secret", "metricstoken.secret"];
@@ -18,8 +18,8 @@ const RMEM_MAX_FILE = "/proc/sys/net/core/rmem_max";
 export function secretModes(home: Home): { name: string; mode: number }[] {
   const signing = listFiles(home.file("signing")).map((name) => `signing/${name}`);
   return [...SECRET_FILES, ...signing].flatMap((name) => {
-    const stat = statSync(home.file(...name.split("/")), { throwIfNoEntry: false });
-    return stat === undefined ? [] : [{ name, mode: stat.mode & 0o777 }];
+    const stat = statOrNull(home.file(...name.split("/")));
+    return stat === null ? [] : [{ name, mode: stat.mode & 0o777 }];
   });
 }
 
@@ -34,14 +34,20 @@ function listFiles(directory: string): string[] {
 /** Times that this machine's clock has been through: of files here, and of worlds signed somewhere. */
 export function timeEvidence(home: Home, worlds: readonly World[]): TimeEvidence[] {
   const files = DATED_FILES.flatMap((name) => {
-    const stat = statSync(home.file(name), { throwIfNoEntry: false });
-    return stat === undefined ? [] : [{ source: name, time: stat.mtimeMs }];
+    const stat = statOrNull(home.file(name));
+    return stat === null ? [] : [{ source: name, time: stat.mtimeMs }];
   });
   const signed = worlds.map((world) => ({
     source: `the signature of world ${formatWorldId(world.id)}`,
     time: Number(world.timestamp),
   }));
   return [...files, ...signed];
+}
+
+/** The port that the daemon of this home wrote down when it started, or null. */
+export function writtenPort(home: Home): number | null {
+  const text = readTextOrNull(home.file("zerotier-one.port"))?.trim() ?? "";
+  return /^\d{1,5}$/.test(text) ? Number(text) : null;
 }
 
 /** The largest receive buffer that the kernel gives a socket; null where it does not tell. */

@@ -23,6 +23,7 @@ export async function checkListenPort(port: number, daemon: DaemonState): Promis
 /** Port states (null = free) against what is known to run. */
 export function judgePort(port: number, udp: PortState, tcp: PortState, daemon: DaemonState): Finding {
   const name = "port";
+  if (port === 0) return { name, status: "skip", detail: "the daemon will choose a port when it starts" };
   const taken = [...(udp === null ? [] : [`UDP ${port} (${udp})`]), ...(tcp === null ? [] : [`TCP ${port} (${tcp})`])];
   const advice = `ss -lnp 'sport = :${port}' names the program: stop it, or set another listen.port`;
   if (daemon === "ours") {
@@ -30,8 +31,8 @@ export function judgePort(port: number, udp: PortState, tcp: PortState, daemon: 
       ? {
           name,
           status: "warn",
-          detail: `our daemon runs, but not on UDP ${port}`,
-          advice: "the configuration changed since it started: restart it",
+          detail: `our daemon answers its API, but nothing holds UDP ${port} over IPv4`,
+          advice: "right if listen.bind names IPv6 addresses only; otherwise restart it and read its log",
         }
       : { name, status: "ok", detail: `${port}, served by our own daemon` };
   }

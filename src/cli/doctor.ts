@@ -2,9 +2,9 @@
  * `orrery doctor`: looks at everything that has ever kept a root from working, and says for each thing what to do.
  * The judgements are in doctor-checks.ts and doctor-network.ts, the facts in doctor-facts.ts.
  */
-import { existsSync } from "node:fs";
 import type { Command } from "commander";
 import { ConfigError } from "../config/errors.ts";
+import { type Config, type LoadedConfig, loadConfig } from "../config/load.ts";
 import type { Identity } from "../identity/identity.ts";
 import { now } from "../io/clock.ts";
 import { systemAddresses } from "../io/interfaces.ts";
@@ -25,10 +25,17 @@ import {
   checkWorldVersion,
   type Finding,
 } from "./doctor-checks.ts";
-import { daemonState, maximumReceiveBuffer, secretModes, signingKeyState, timeEvidence } from "./doctor-facts.ts";
+import {
+  daemonState,
+  maximumReceiveBuffer,
+  secretModes,
+  signingKeyState,
+  timeEvidence,
+  writtenPort,
+} from "./doctor-facts.ts";
 import { checkListenPort, checkReachability } from "./doctor-network.ts";
-import { DEFAULT_SETTINGS, type DoctorSettings, readSettings } from "./doctor-settings.ts";
 import { homeDirectory } from "./home-option.ts";
+import { statOrNull } from "./identity-argument.ts";
 
 const NAME_COLUMN = 18;
 
@@ -42,7 +49,7 @@ export function registerDoctor(program: Command, context: CliContext): void {
     .option("--home <dir>", "home directory")
     .option("--json", "print the findings as JSON")
     .action(async (options: { home?: string; json?: true }) => {
-      const findings = await examine(homeDirectory(options.home, context.env));
+      const findings = await examine(homeDirectory(options.home, context.env), context.env);
       const failed = findings.some((finding) => finding.status === "fail");
       if (options.json) printJson(context, { ok: !failed, findings });
       else context.stdout(findings.map(findingText).join(""));
@@ -59,20 +66,21 @@ export function findingText(finding: Finding): string {
 }
 
 /** Runs every check on the home at `directory`. Never throws for what is wrong there: that is a finding. */
-export async function examine(directory: string): Promise<Finding[]> {
-  if (!existsSync(directory)) {
+export async function examine(directory: string, env: NodeJS.ProcessEnv): Promise<Finding[]> {
+  if (!(statOrNull(directory)?.isDirectory() ?? false)) {
     return [
       {
         name: "home",
         status: "fail",
-        detail: `${directory} does not exist`,
+        detail: `${directory} is no directory`,
         advice: `orrery init --home ${directory}`,
       },
     ];
   }
   const home = new Home(directory);
   const findings: Finding[] = [checkModes(secretModes(home))];
-  const settings = attempt(findings, "configuration", () => readSettings(home)) ?? DEFAULT_SETTINGS;
+  const loaded = attempt(findings, "configuration", () => loadConfig({ home: home.path, env }));
+  if (loaded !== undefined) findings.push(configurationFinding(loaded));
   const identity = attempt(findings, "identity", () => home.loadIdentity());
   if (identity === null) {
     findings.push({
@@ -86,8 +94,9 @@ export async function examine(directory: string): Promise<Finding[]> {
   const moons = attempt(findings, "moons", () => home.loadMoons()) ?? [];
   const worlds = [...(planet == null ? [] : [planet]), ...moons];
   findings.push(checkClock(now(), timeEvidence(home, worlds)));
-  findings.push(checkReceiveBuffer(settings.receiveBufferBytes, maximumReceiveBuffer()));
-  if (identity != null) findings.push(...(await examineRoot(home, identity, worlds, settings)));
+  const listen = loaded?.config.listen ?? null;
+  if (listen !== null) findings.push(checkReceiveBuffer(listen.receiveBufferBytes, maximumReceiveBuffer()));
+  if (identity != null) findings.push(...(await examineRoot(home, identity, worlds, listen)));
   return findings;
 }
 
@@ -96,7 +105,7 @@ async function examineRoot(
   home: Home,
   identity: Identity,
   worlds: readonly World[],
-  settings: DoctorSettings,
+  listen: Config["listen"] | null,
 ): Promise<Finding[]> {
   const findings: Finding[] = [checkMembership(identity, worlds)];
   const ours = worlds.filter((world) => world.roots.some((root) => root.identity.equals(identity)));
@@ -108,10 +117,13 @@ async function examineRoot(
     if (state != null) findings.push(checkSigningKey(world, state, file));
   }
   const daemon = await daemonState(home, identity);
-  findings.push(await checkListenPort(settings.port, daemon));
+  // A running daemon may have been given another port by a flag; before the start only the configuration knows.
+  const configured = listen?.port ?? 0;
+  const port = daemon === "ours" ? (writtenPort(home) ?? configured) : configured;
+  findings.push(await checkListenPort(port, daemon));
   const endpoints = ownEndpoints(ours, identity);
   if (ours.length > 0) {
-    findings.push(checkEndpoints(endpoints, local), checkPorts(endpoints, local, settings.port));
+    findings.push(checkEndpoints(endpoints, local), checkPorts(endpoints, local, port));
     findings.push(checkIpv6(endpoints, local));
     findings.push(...(await checkReachability(identity, endpoints, local, daemon)));
   }
@@ -126,15 +138,25 @@ function ownEndpoints(worlds: readonly World[], identity: Identity): Endpoint[] 
   return [...new Map(all.map((endpoint) => [endpointKey(endpoint), endpoint])).values()];
 }
 
-/** Runs `read`; a ConfigError becomes a finding and the result undefined. */
+/** A configuration that loads, and what of it is ignored. */
+function configurationFinding({ warnings }: LoadedConfig): Finding {
+  const name = "configuration";
+  if (warnings.length === 0) return { name, status: "ok", detail: "understood" };
+  return { name, status: "warn", detail: warnings.join("; "), advice: "orrery config check shows what counts" };
+}
+
+/** Runs `read`; a ConfigError becomes findings, one for each problem in it, and the result undefined. */
 function attempt<T>(findings: Finding[], name: string, read: () => T): T | undefined {
   try {
     return read();
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
-    const place = [error.file, error.line, error.column].filter((part) => part !== undefined).join(":");
-    const detail = place === "" ? error.message : `${place}: ${error.message}`;
-    findings.push({ name, status: "fail", detail, ...(error.advice === "" ? {} : { advice: error.advice }) });
+    for (const problem of error.problems.length > 0 ? error.problems : [error]) {
+      const place = [problem.file, problem.line, problem.column].filter((part) => part !== undefined).join(":");
+      const detail = place === "" ? problem.message : `${place}: ${problem.message}`;
+      const advice = problem.advice === "" ? "see the line above" : problem.advice;
+      findings.push({ name, status: "fail", detail, advice });
+    }
     return undefined;
   }
 }

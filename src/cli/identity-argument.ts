@@ -2,7 +2,7 @@
  * Arguments that name an identity, as `zerotier-idtool` takes them: the text itself or a file that holds it
  * (cli.md §3). Also the reading of whole files for commands, where "unreadable" is an answer and not an exception.
  */
-import { readFileSync } from "node:fs";
+import { readFileSync, type Stats, statSync } from "node:fs";
 import { type Identity, parseIdentity } from "../identity/identity.ts";
 import { type CliContext, fail } from "./context.ts";
 
@@ -22,6 +22,15 @@ export function readFileOrNull(file: string): Uint8Array | null {
 export function readTextOrNull(file: string): string | null {
   try {
     return readFileSync(file, "utf8");
+  } catch {
+    return null;
+  }
+}
+
+/** What the system knows about a path, or null if it is not there or cannot be asked about. */
+export function statOrNull(path: string): Stats | null {
+  try {
+    return statSync(path);
   } catch {
     return null;
   }

@@ -1,5 +1,4 @@
 /** `orrery world show` and `orrery world adoption`: what a world says, and who has heard it. */
-import { statSync } from "node:fs";
 import type { Command } from "commander";
 import { ConfigError } from "../config/errors.ts";
 import { Home } from "../store/files.ts";
@@ -7,7 +6,7 @@ import { WorldError } from "../world/forge.ts";
 import { decodeWorld, MAX_WORLD_BYTES, type World } from "../world/world.ts";
 import { type CliContext, fail, printJson } from "./context.ts";
 import { homeDirectory } from "./home-option.ts";
-import { readFileOrNull } from "./identity-argument.ts";
+import { readFileOrNull, statOrNull } from "./identity-argument.ts";
 import { askService } from "./service-client.ts";
 import { readSigningKey } from "./signing-key-file.ts";
 import { type Adoption, adoptionText, describeWorld, type NamedKey, worldJson } from "./world-text.ts";
@@ -59,7 +58,7 @@ function show(context: CliContext, what: string, options: ShowOptions): void {
 }
 
 function isDirectory(path: string): boolean {
-  return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
+  return statOrNull(path)?.isDirectory() ?? false;
 }
 
 /** The planet of a home and its moons. Throws ConfigError if there is none, or if one is damaged. */

@@ -127,6 +127,7 @@ describe("what the doctor thinks", () => {
     assert.equal(statusOf(judgePort(9993, "EADDRINUSE", "EADDRINUSE", "ours")), "ok");
     assert.equal(statusOf(judgePort(9993, null, null, "ours")), "warn");
     assert.equal(statusOf(judgePort(9993, "EADDRINUSE", null, "other")), "fail");
+    assert.equal(statusOf(judgePort(0, null, null, "none")), "skip");
     assert.match(judgePort(9993, "EADDRINUSE", null, "none").detail, /^UDP 9993 \(EADDRINUSE\) cannot be bound/);
     assert.match(judgePort(80, "EACCES", null, "none").advice ?? "", /CAP_NET_BIND_SERVICE/);
   });
@@ -249,10 +250,26 @@ describe("orrery doctor on a home", () => {
     }
   });
 
+  test("reports every mistake of the configuration with its place, and goes on", async () => {
+    const home = await newHome();
+    writeFileSync(home.file("orrery.yaml"), "listen:\n  port: yes\nlog:\n  level: loud\n");
+    const { stdout } = await cli(registerDoctor, ["doctor", "--home", home.path]);
+    assert.match(stdout, /^fail {2}configuration {6}.*orrery\.yaml:2:\d+: /m);
+    assert.match(stdout, /^fail {2}configuration {6}.*orrery\.yaml:4:\d+: /m);
+    assert.match(stdout, /^ok {4}world /m);
+    assert.match(stdout, /^skip {2}port /m);
+  });
+
+  test("compares the configured port with the endpoints of this machine", async () => {
+    const home = await newHome();
+    writeFileSync(home.file("orrery.yaml"), "listen:\n  port: 0\n");
+    assert.equal((await examined(home)).byName.get("endpoint ports")?.status, "skip");
+  });
+
   test("says where to begin when there is no home", async () => {
     const nowhere = join(directory, "nowhere");
     const { code, stdout } = await cli(registerDoctor, ["doctor", "--home", nowhere]);
     assert.equal(code, 1);
-    assert.match(stdout, /does not exist\n *-> orrery init --home /);
+    assert.match(stdout, /is no directory\n *-> orrery init --home /);
   });
 });
