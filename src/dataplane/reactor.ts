@@ -78,12 +78,12 @@ export class Reactor {
   }
 
   #relay(slot: number, datagram: Datagram, now: Millis): void {
-    const { bytes, from } = datagram;
+    const { bytes } = datagram;
     if (!this.#table.read(slot, this.#route)) return this.#drop("unknown_destination");
     addHop(bytes);
     this.#transport.send(this.#route.socket, this.#route, bytes);
     const fragment = this.#forwarded(bytes);
-    if (!fragment) this.#root.relayed(sourceOf(bytes), destinationOf(bytes), from, now);
+    if (!fragment) this.#root.relayed(sourceOf(bytes), destinationOf(bytes), datagram, now);
   }
 
   #toUpstream(datagram: Datagram, now: Millis): void {

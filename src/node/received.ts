@@ -6,11 +6,12 @@
  */
 
 import { PACKET_HEADER_BYTES } from "../protocol/constants.ts";
-import { endpointKey, ipsEqual } from "../protocol/inet-address.ts";
+import { type Endpoint, endpointKey, ipsEqual } from "../protocol/inet-address.ts";
 import { Verb } from "../protocol/verbs.ts";
 import { helloBytes } from "./hello-out.ts";
 import type { Node } from "./node.ts";
 import type { Peer } from "./peer.ts";
+import type { Millis } from "./ports.ts";
 import { PATH_CONFIRMATION_MS } from "./rate-gate.ts";
 import type { Request } from "./request.ts";
 import { prove, unprovenPath } from "./unproven.ts";
@@ -72,10 +73,30 @@ function learn(node: Node, request: Request, roundTripMs: number): void {
   node.cachePeer(peer, now);
 }
 
+/** Where something came from that a peer sent, or may have sent. */
+interface Sighting {
+  readonly peer: Peer;
+  readonly pathKey: string;
+  readonly socket: number;
+  readonly from: Endpoint;
+  readonly now: Millis;
+}
+
+/**
+ * A packet that we relayed says it is from `peer`, but came from none of its paths: it may have moved. Nothing is
+ * authenticated about it, so the place is only asked, for no more bytes than it sent.
+ */
+export function seenElsewhere(node: Node, sighting: Sighting, bytes: number): void {
+  const { peer, pathKey, socket, from, now } = sighting;
+  if (!node.topology.mayUse(peer.address, from)) return;
+  unprovenPath(peer, pathKey, socket, from, now).credit += bytes;
+  confirm(node, sighting);
+}
+
 /** Asks the place to prove itself, if it has paid for the question. */
-function confirm(node: Node, request: Request): void {
-  const { peer, now, pathKey, socket, from } = request;
-  if (hasLiveSibling(peer, request)) return;
+function confirm(node: Node, sighting: Sighting): void {
+  const { peer, now, pathKey, socket, from } = sighting;
+  if (hasLiveSibling(sighting)) return;
   const place = unprovenPath(peer, pathKey, socket, from, now);
   const cost = peer.answersEcho ? PACKET_HEADER_BYTES : helloBytes(node, from);
   if (now - place.lastProbe < PATH_CONFIRMATION_MS || place.credit < cost) return;
@@ -84,7 +105,7 @@ function confirm(node: Node, request: Request): void {
   node.sender.probe(peer, socket, from, now);
 }
 
-function hasLiveSibling(peer: Peer, { socket, from, now }: Request): boolean {
+function hasLiveSibling({ peer, socket, from, now }: Sighting): boolean {
   return peer.paths.some(
     ({ path }) => path.socket === socket && ipsEqual(path.endpoint, from) && now - path.lastIn < SAME_IP_QUIET_MS,
   );

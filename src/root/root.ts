@@ -5,8 +5,11 @@
  */
 import type { Node } from "../node/node.ts";
 import { pathKey } from "../node/path.ts";
+import type { Peer } from "../node/peer.ts";
 import type { Datagram, Millis } from "../node/ports.ts";
+import { seenElsewhere } from "../node/received.ts";
 import type { Handler } from "../node/request.ts";
+import type { RoleGauges } from "../node/views.ts";
 import { handleWhois } from "../node/whois.ts";
 import type { Address } from "../protocol/address.ts";
 import { type Endpoint, ipsEqual } from "../protocol/inet-address.ts";
@@ -28,32 +31,43 @@ const SWEEP_INTERVAL_MS = 5000;
  * RENDEZVOUS, and ignored that. So it is repeated behind the answer.
  */
 const REINTRODUCE_WITHIN_MS = 5000;
+/** Peers that may be asked in one second whether they are where a relayed packet came from. */
+const MAX_MOVES_ASKED_PER_SECOND = 200;
 
-export class Root {
+export class Root implements RoleGauges {
+  readonly limits: { readonly pairs: number; readonly multicastMembers: number };
   readonly pairs: PairMemory;
   readonly multicast: MulticastTable;
   readonly #node: Node;
   #nextSweep: Millis = 0;
+  #moveSecond: Millis = 0;
+  #movesAsked = 0;
 
   constructor(node: Node, options: RootOptions) {
     this.#node = node;
     this.pairs = new PairMemory(options.maxPairs, node.ports.random);
     this.multicast = new MulticastTable(node, options.maxMulticastMembers);
+    this.limits = { pairs: this.pairs.capacity, multicastMembers: options.maxMulticastMembers };
     node.handlers[Verb.MULTICAST_LIKE] = this.multicast.handleLike;
     node.handlers[Verb.MULTICAST_GATHER] = this.multicast.handleGather;
     node.handlers[Verb.WHOIS] = this.#handleWhois;
   }
 
   /**
-   * A packet (not a fragment) from `source`, which came from `from`, was relayed to `destination`. The source field
-   * is not authenticated, so it counts only if the packet came from where that peer is, or through another root.
+   * A packet (not a fragment) from `source` was relayed to `destination`. The source field is not authenticated, so
+   * it counts only if the packet came from where that peer is, or through another root; from elsewhere it is taken
+   * as a hint that the peer has moved.
    */
-  relayed(source: Address, destination: Address, from: Endpoint, now: Millis): void {
+  relayed(source: Address, destination: Address, datagram: Datagram, now: Millis): void {
     const sender = this.#node.topology.peer(source);
     const receiver = this.#node.topology.peer(destination);
     if (sender === undefined || receiver === undefined) return;
-    const plausible = sender.paths.some(({ path }) => ipsEqual(path.endpoint, from)) || this.#isUpstreamAt(from);
-    if (!plausible || !this.pairs.relayed(source, destination, now)) return;
+    const { from, socket } = datagram;
+    if (!sender.paths.some(({ path }) => ipsEqual(path.endpoint, from)) && !this.#isUpstreamAt(from)) {
+      this.#mayHaveMoved(sender, socket, from, datagram.bytes.length, now);
+      return;
+    }
+    if (!this.pairs.relayed(source, destination, now)) return;
     if (introduce(this.#node, sender, receiver, now)) this.#node.statistics.pairs.introduced++;
   }
 
@@ -64,6 +78,18 @@ export class Root {
     const path = (upstream.bestPath(now) ?? upstream.bestPath(now, true))?.path;
     if (path === undefined || path.key === pathKey(datagram.socket, datagram.from)) return null;
     return path;
+  }
+
+  relayPairsActive(now: Millis): number {
+    return this.pairs.active(now);
+  }
+
+  get multicastGroups(): number {
+    return this.multicast.groups;
+  }
+
+  get multicastMembers(): number {
+    return this.multicast.members;
   }
 
   tick(now: Millis): void {
@@ -84,6 +110,17 @@ export class Root {
 
   nextDeadline(): Millis {
     return this.#nextSweep;
+  }
+
+  /** Asks the new place, within a budget: what a relayed packet says of its source may be a lie. */
+  #mayHaveMoved(peer: Peer, socket: number, from: Endpoint, bytes: number, now: Millis): void {
+    if (now - this.#moveSecond >= 1000) {
+      this.#moveSecond = now;
+      this.#movesAsked = 0;
+    }
+    if (this.#movesAsked >= MAX_MOVES_ASKED_PER_SECOND) return;
+    this.#movesAsked++;
+    seenElsewhere(this.#node, { peer, pathKey: pathKey(socket, from), socket, from, now }, bytes);
   }
 
   #isUpstreamAt(from: Endpoint): boolean {

@@ -43,6 +43,9 @@ const TOKEN_CHARACTERS = "abcdefghijklmnopqrstuvwxyz0123456789";
 const TOKEN_LENGTH = 24;
 const MOON_FILE = /^([0-9a-f]{16})\.moon$/;
 
+/** Not the reference's: who asks the daemon whether it answers. */
+const PROBER_FILE = "prober.secret";
+
 /** A home directory. Everything is read and written when asked; nothing is kept in memory. */
 export class Home implements WorldStore {
   /** Absolute. */
@@ -108,6 +111,22 @@ export class Home implements WorldStore {
     if (!identity.hasSecret) throw new Error("an identity without its secret cannot be ours");
     writeIfChanged(this.file("identity.secret"), formatIdentity(identity, true), SECRET_MODE);
     writeIfChanged(this.file("identity.public"), formatIdentity(identity), PUBLIC_MODE);
+  }
+
+  /** The identity with which the daemon asks itself for its health, or null. A damaged one is as good as none. */
+  loadProber(): Identity | null {
+    const text = this.#readSecret(this.file(PROBER_FILE));
+    const identity = text === null ? null : parseIdentity(text);
+    return identity?.hasSecret ? identity : null;
+  }
+
+  saveProber(identity: Identity): void {
+    writeIfChanged(this.file(PROBER_FILE), formatIdentity(identity, true), SECRET_MODE);
+  }
+
+  /** Replaces `metrics.prom`, which some tools read instead of scraping. */
+  writeMetrics(text: string): void {
+    writeIfChanged(this.file("metrics.prom"), text, PUBLIC_MODE);
   }
 
   /** The world in `planet`, or null if there is no such file. Throws ConfigError if it is damaged. */

@@ -43,6 +43,8 @@ export interface PeerCacheStatistics {
   readonly commits: number;
   readonly compactions: number;
   readonly failures: number;
+  /** The last write failed and is being tried again. */
+  readonly failing: boolean;
 }
 
 const COMMIT_DELAY_MS = 150;
@@ -111,6 +113,7 @@ export class FilePeerCache implements PeerCache {
       commits: this.#commits,
       compactions: this.#file.compactions,
       failures: this.#failures,
+      failing: this.#failing,
     };
   }
 

@@ -92,6 +92,19 @@ describe("recovery", () => {
     assert.equal(root.node.topology.peer(a.address)!.bestPath(now)!.path.endpoint.ip[1], 52);
   });
 
+  test("a client that moves and only talks through the root is found with the first packet that is relayed", () => {
+    const { network, root, a, b } = relayedPair();
+    a.nat!.reset();
+    a.nat!.publicIp.set([192, 52, 193, 77]);
+    say(a, b, "from elsewhere", network);
+    const moved = () => root.pathsTo(a).some((path) => path.startsWith("192.52.193.77/"));
+    const took = network.until(moved, 5000);
+    assert.ok(took >= 0 && took < 100, `found after ${took} ms`);
+    say(b, a, "there you are", network);
+    network.advance(100);
+    assert.deepEqual(a.messages(), ["there you are"]);
+  });
+
   test("a peer that was silent for its paths' life is not relayed to any more", () => {
     const { network, root, a, b } = relayedPair();
     network.kill(b);

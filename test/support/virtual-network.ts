@@ -171,16 +171,7 @@ export class Host {
       },
     );
     this.root = new Root(this.node, { maxPairs: 256, maxMulticastMembers: 1000 });
-    this.views = new NodeViews(
-      this.node,
-      {
-        relayPairsActive: (now) => this.root.pairs.active(now),
-        multicastGroups: 0,
-        multicastMembers: 0,
-        limits: { pairs: 256, multicastMembers: 1000 },
-      },
-      new Set(),
-    );
+    this.views = new NodeViews(this.node, this.root, new Set());
     // The reactor uses of its transport only what an outbox has.
     const transport = outbox as unknown as Transport;
     this.reactor = new Reactor({ transport, node: this.node, root: this.root, table, clock: () => network.now });
@@ -273,7 +264,12 @@ export class VirtualNetwork {
   /** Puts a datagram on the wire from any source, true or forged. */
   put(from: Endpoint, to: Endpoint, bytes: Uint8Array): void {
     const copy = new Uint8Array(bytes);
-    this.captured.push({ at: this.now, from: formatEndpoint(from), to: formatEndpoint(to), bytes: new Uint8Array(bytes) });
+    this.captured.push({
+      at: this.now,
+      from: formatEndpoint(from),
+      to: formatEndpoint(to),
+      bytes: new Uint8Array(bytes),
+    });
     if (!this.filter(from, to, copy) || this.#dice.next() < this.loss) return;
     const delay = this.latencyMs + Math.floor(this.#dice.next() * this.jitterMs);
     this.at(this.now + delay, () => this.#arrive(from, to, copy));

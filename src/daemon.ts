@@ -1,0 +1,378 @@
+/**
+ * The daemon: puts the parts together for one home directory, starts them in order (peers are remembered before the
+ * first datagram is read), and takes them down in reverse. What changes at run time goes through here: reload,
+ * events, the probing identity.
+ */
+import type { Logger } from "pino";
+import { ConfigError } from "./config/errors.ts";
+import { type Config, diffConfig, type LoadedConfig } from "./config/load.ts";
+import { formatLocalConf, withSettings } from "./config/local-conf.ts";
+import { PeerTable, routesInto } from "./dataplane/peer-table.ts";
+import { Reactor } from "./dataplane/reactor.ts";
+import type { JsonObject } from "./http/json.ts";
+import { checkReadiness } from "./http/readiness.ts";
+import { type ReloadResult, type ServiceApi, type ServiceConfig, startServiceApi } from "./http/service.ts";
+import { startTelemetry, type TelemetryListener } from "./http/telemetry-listener.ts";
+import type { Identity } from "./identity/identity.ts";
+import { IdentityPool } from "./identity/pool.ts";
+import { now } from "./io/clock.ts";
+import { DgramTransport } from "./io/dgram.ts";
+import { findUsablePort } from "./io/port-choice.ts";
+import { openFiles } from "./io/process.ts";
+import { randomFill } from "./io/random.ts";
+import { Node } from "./node/node.ts";
+import { PhysicalRules } from "./node/physical.ts";
+import type { NodePorts } from "./node/ports.ts";
+import { NodeViews } from "./node/views.ts";
+import { formatEndpoint } from "./protocol/inet-address.ts";
+import { Root } from "./root/root.ts";
+import type { Home } from "./store/files.ts";
+import { FilePeerCache } from "./store/peer-cache.ts";
+import { startingWorlds } from "./store/starting-worlds.ts";
+import { logEvent } from "./telemetry/events.ts";
+import { Metrics, startMetricsFile } from "./telemetry/metrics.ts";
+import { formatWorldId } from "./world/world.ts";
+
+/** Interfaces are looked at this often (vl1-behaviour.md §7). */
+const RESCAN_INTERVAL_MS = 30_000;
+/** `metrics.prom` is written this often (metrics.md). */
+const METRICS_FILE_INTERVAL_MS = 15_000;
+
+export interface DaemonOptions {
+  readonly home: Home;
+  readonly loaded: LoadedConfig;
+  /** Reads the configuration again; throws ConfigError. */
+  readonly readConfig: () => LoadedConfig;
+  readonly log: Logger;
+  /** Of the program, for the build metric. */
+  readonly version: string;
+}
+
+/** Starts everything. Throws ConfigError, IoError or ListenError; then nothing is left running. */
+export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
+  const daemon = new Daemon(options);
+  try {
+    await daemon.start();
+  } catch (error) {
+    await daemon.stop();
+    throw error;
+  }
+  return daemon;
+}
+
+export class Daemon {
+  readonly #options: DaemonOptions;
+  readonly #log: Logger;
+  readonly #home: Home;
+  #loaded: LoadedConfig;
+  /** What has to be undone, in order of starting. */
+  readonly #undo: (() => void | Promise<void>)[] = [];
+  /** The probing identity is no peer that anybody wants to see. */
+  readonly #hidden = new Set<number>();
+  #prober: Identity | null = null;
+  #transport!: DgramTransport;
+  #node!: Node;
+  #views!: NodeViews;
+  #reactor!: Reactor;
+  #service: ServiceApi | null = null;
+  #telemetry: TelemetryListener | null = null;
+
+  constructor(options: DaemonOptions) {
+    this.#options = options;
+    this.#log = options.log;
+    this.#home = options.home;
+    this.#loaded = options.loaded;
+  }
+
+  get node(): NodeViews {
+    return this.#views;
+  }
+
+  /** The primary UDP port, which is also the service API's TCP port. */
+  get port(): number {
+    return this.#transport.ports.find(({ primary }) => primary)?.port ?? 0;
+  }
+
+  get listeningOn(): readonly string[] {
+    return this.#transport.sockets().map(({ local }) => formatEndpoint(local));
+  }
+
+  /** 0 = no telemetry listener. */
+  get telemetryPort(): number {
+    return this.#telemetry?.port ?? 0;
+  }
+
+  get #config(): Config {
+    return this.#loaded.config;
+  }
+
+  async start(): Promise<void> {
+    this.#home.acquirePid();
+    this.#undo.push(() => this.#home.releasePid());
+    const { identity, planet, moons } = startingWorlds(this.#home);
+    const { limits, listen } = this.#config;
+
+    const { cache, peers, warnings } = FilePeerCache.open(this.#home, {
+      maxPeers: limits.cachePeers,
+      now: now(),
+      warn: (text) => this.#log.warn({ reason: text }, "peer cache"),
+    });
+    this.#undo.push(() => cache.close());
+    for (const text of [...this.#home.warnings, ...this.#loaded.warnings, ...warnings]) this.#log.warn(text);
+
+    const pool = new IdentityPool({ threads: limits.identityThreads, maxQueued: limits.identityQueue });
+    this.#undo.push(() => pool.close());
+    await this.#openTransport(listen);
+    const table = PeerTable.create(limits.maxPeers, randomFill);
+    const metricsRef: { metrics?: Metrics } = {};
+    const ports: NodePorts = {
+      outbox: this.#transport,
+      random: randomFill,
+      validator: {
+        validate: (ticket, unknown) =>
+          pool.validate(unknown, (valid) => this.#node.identityValidated(ticket, valid, now())),
+      },
+      peerCache: {
+        put: (peer) => {
+          if (!this.#hidden.has(peer.identity.address)) cache.put(peer);
+        },
+        remove: (address) => cache.remove(address),
+      },
+      routes: routesInto(table),
+      worlds: this.#home.worldStore((error) => this.#log.error({ err: error }, "a world could not be written down")),
+      events: (event) => {
+        metricsRef.metrics?.observe(event);
+        logEvent(this.#log, event);
+      },
+    };
+    this.#node = new Node(
+      {
+        identity,
+        planet,
+        moons,
+        peers,
+        physical: this.#physical(),
+        maxPeers: limits.maxPeers,
+        identityGate: {
+          perPrefixPerMinute: limits.identityPerPrefixPerMinute,
+          perPrefixBurst: limits.identityPerPrefixBurst,
+          perSecond: limits.identityPerSecond,
+        },
+        maxValidations: limits.identityQueue,
+        lowBandwidth: this.#config.lowBandwidthMode,
+        now: now(),
+      },
+      ports,
+    );
+    const root = new Root(this.#node, limits);
+    this.#views = new NodeViews(this.#node, root, this.#hidden);
+    this.#reactor = new Reactor({ transport: this.#transport, node: this.#node, root, table, clock: now });
+    this.#reactor.start();
+    this.#undo.push(() => this.#reactor.stop());
+
+    const metrics = this.#makeMetrics(pool, cache);
+    metricsRef.metrics = metrics;
+    await this.#startApi(metrics);
+    await this.#startTelemetry(metrics, cache);
+    this.#startRescans();
+    this.#home.writePort(this.port);
+    void this.#makeProber(pool);
+  }
+
+  /** Takes everything down, last started first. What fails is logged, and the rest goes on. */
+  async stop(): Promise<void> {
+    for (const undo of this.#undo.splice(0).reverse()) {
+      try {
+        await undo();
+      } catch (error) {
+        this.#log.error({ err: error }, "stopping");
+      }
+    }
+  }
+
+  /** Reads configuration and worlds again. Nothing is applied if anything is wrong. */
+  async reload(): Promise<ReloadResult> {
+    try {
+      const next = this.#options.readConfig();
+      const { hot, cold } = diffConfig(this.#config, next.config);
+      const worlds = this.#adoptFiles();
+      this.#loaded = next;
+      await this.#applyHot();
+      const applied = [...hot, ...worlds];
+      this.#log.info({ applied, restart: cold }, "reloaded");
+      return { ok: true, applied, restart: cold, errors: [] };
+    } catch (error) {
+      if (!(error instanceof ConfigError)) throw error;
+      const errors = error.describe().split("\n");
+      this.#log.error({ errors }, "not reloaded: the configuration is wrong and nothing was changed");
+      return { ok: false, applied: [], restart: [], errors };
+    }
+  }
+
+  async #applyHot(): Promise<void> {
+    this.#log.level = this.#config.log.level;
+    this.#node.topology.physical = this.#physical();
+    await this.#transport.reconfigure(this.#addresses());
+    await this.#service?.setAllowManagementFrom(this.#config.api.allowManagementFrom);
+  }
+
+  /** Offers the node what lies in the home now (`orrery world rotate` writes there). Returns what was adopted. */
+  #adoptFiles(): string[] {
+    const { planet, moons } = startingWorlds(this.#home);
+    return [planet, ...moons].flatMap((world) => {
+      const result = this.#views.adoptWorld(world, now());
+      const name = `world ${formatWorldId(world.id)}`;
+      if (result === "refused")
+        this.#log.warn({ world: formatWorldId(world.id) }, "not adopted: older, or signed by another key");
+      return result === "adopted" ? [name] : [];
+    });
+  }
+
+  async #openTransport(listen: Config["listen"]): Promise<void> {
+    const primary = await findUsablePort({
+      port: listen.port,
+      bind: listen.bind,
+      tcp: this.#config.api.enabled ? LOOPBACK : null,
+      random: randomFill,
+    });
+    const { secondaryPort } = listen;
+    const secondary =
+      secondaryPort === "off" ? [] : [{ port: secondaryPort === "auto" ? 0 : secondaryPort, primary: false }];
+    this.#transport = new DgramTransport({
+      ports: [{ port: primary, primary: true }, ...secondary],
+      receiveBufferBytes: listen.receiveBufferBytes,
+      ...this.#addresses(),
+    });
+    this.#undo.push(() => this.#transport.close());
+    await this.#transport.open((datagram) => this.#reactor.deliver(datagram));
+  }
+
+  #addresses() {
+    const { listen, physical } = this.#config;
+    return {
+      bind: listen.bind,
+      interfacePrefixBlacklist: listen.interfacePrefixBlacklist,
+      blacklist: physical.filter(({ blacklist }) => blacklist).map(({ prefix }) => prefix),
+    };
+  }
+
+  #physical(): PhysicalRules {
+    return new PhysicalRules(this.#config.physical, this.#config.virtual);
+  }
+
+  #startRescans(): void {
+    const timer = setInterval(() => void this.#transport.rescan(), RESCAN_INTERVAL_MS);
+    this.#undo.push(() => clearInterval(timer));
+  }
+
+  #makeMetrics(pool: IdentityPool, cache: FilePeerCache): Metrics {
+    const { identityThreads } = this.#config.limits;
+    const transport = this.#transport;
+    const metrics = new Metrics({
+      node: this.#views,
+      relay: this.#reactor.counters,
+      get transport() {
+        return transport.statistics;
+      },
+      get identityPool() {
+        return { queued: pool.queued, threads: identityThreads };
+      },
+      get cache() {
+        return cache.statistics;
+      },
+      version: this.#options.version,
+      now,
+      openFiles,
+    });
+    this.#undo.push(() => metrics.stop());
+    const stopFile = startMetricsFile(
+      metrics,
+      async (text) => this.#home.writeMetrics(text),
+      METRICS_FILE_INTERVAL_MS,
+      (error) => this.#log.warn({ err: error }, "metrics.prom could not be written"),
+    );
+    this.#undo.push(stopFile);
+    return metrics;
+  }
+
+  async #startApi(metrics: Metrics): Promise<void> {
+    if (!this.#config.api.enabled) return;
+    this.#service = await startServiceApi({
+      port: this.port,
+      tokens: { auth: this.#home.authToken(randomFill), metrics: this.#home.metricsToken(randomFill) },
+      allowManagementFrom: this.#config.api.allowManagementFrom,
+      onError: (error, request) => this.#log.error({ err: error, ...request }, "service API"),
+      backend: {
+        node: this.#views,
+        commands: {
+          orbit: (id, seed, at) => this.#hurried(this.#views.orbit(id, seed, at)),
+          deorbit: (id, at) => this.#hurried(this.#views.deorbit(id, at)),
+          adoptWorld: (world, at) => this.#hurried(this.#views.adoptWorld(world, at)),
+        },
+        now,
+        config: () => this.#serviceConfig(),
+        writeSettings: (patch) => this.#writeSettings(patch),
+        metrics: () => metrics.render(),
+        reload: () => this.reload(),
+      },
+    });
+    this.#undo.push(() => this.#service?.close());
+  }
+
+  #hurried<T>(result: T): T {
+    this.#reactor.hurry();
+    return result;
+  }
+
+  #serviceConfig(): ServiceConfig {
+    const { localConf } = this.#loaded;
+    return {
+      localConf,
+      primaryPort: this.port,
+      secondaryPort: this.#transport.ports.find(({ primary }) => !primary)?.port ?? 0,
+      tertiaryPort: 0,
+      homeDir: this.#home.path,
+      listeningOn: this.#transport.sockets().map(({ local }) => local),
+      allowTcpFallbackRelay: false,
+      portMappingEnabled: false,
+    };
+  }
+
+  async #writeSettings(patch: JsonObject): Promise<void> {
+    this.#home.writeLocalConf(formatLocalConf(withSettings(this.#loaded.localConf, patch)));
+    await this.reload();
+  }
+
+  async #startTelemetry(metrics: Metrics, cache: FilePeerCache): Promise<void> {
+    const { listen } = this.#config.telemetry;
+    if (listen === null) return;
+    this.#telemetry = await startTelemetry({
+      ...listen,
+      metrics: () => metrics.render(),
+      live: () => true,
+      ready: () =>
+        checkReadiness({
+          node: this.#views,
+          prober: () => this.#prober,
+          sockets: () => this.#transport.sockets(),
+          transport: () => this.#transport.statistics,
+          cacheFailing: () => cache.statistics.failing,
+        }),
+    });
+    this.#undo.push(() => this.#telemetry?.close());
+  }
+
+  /** An identity of its own for asking ourselves; kept, so that restarts do not leave a trail of identities. */
+  async #makeProber(pool: IdentityPool): Promise<void> {
+    try {
+      this.#prober = this.#home.loadProber() ?? (await pool.generate());
+      this.#home.saveProber(this.#prober);
+      this.#hidden.add(this.#prober.address);
+    } catch (error) {
+      // A pool that is closing refuses; without a prober the daemon is not ready, which is then the truth.
+      this.#log.debug({ err: error }, "no probing identity");
+    }
+  }
+}
+
+const LOOPBACK = new Uint8Array([127, 0, 0, 1]);

@@ -1,0 +1,45 @@
+/** What of a node's events goes into the log, and how loudly. Never one line per packet, never a secret. */
+import type { Logger } from "pino";
+import type { NodeEvent } from "../node/ports.ts";
+import { formatAddress } from "../protocol/address.ts";
+import { formatEndpoint } from "../protocol/inet-address.ts";
+import { formatWorldId } from "../world/world.ts";
+
+/** Writes one event. */
+export function logEvent(log: Logger, event: NodeEvent): void {
+  switch (event.type) {
+    case "online":
+    case "offline":
+      return log.info(event.type);
+    case "world-updated":
+      return log.info({ world: formatWorldId(event.id), timestamp: String(event.timestamp) }, "world updated");
+    case "own-identity-collision":
+      return log.error(
+        "a root says that our address belongs to another identity: is a copy of this home running elsewhere?",
+      );
+    case "identity-collision":
+      return log.warn(
+        { peer: formatAddress(event.address), path: formatEndpoint(event.from) },
+        "refused an identity whose address is taken",
+      );
+    case "peer-added":
+      return log.debug(
+        { peer: formatAddress(event.address), path: event.from === null ? null : formatEndpoint(event.from) },
+        "peer added",
+      );
+    case "peer-evicted":
+      return log.debug({ peer: formatAddress(event.address), reason: event.reason }, "peer forgotten");
+    case "pair-introduced":
+      return log.debug({ ...pair(event), family: event.family }, "pair introduced");
+    case "pair-direct":
+      return log.debug({ ...pair(event), ms: event.afterMs }, "pair went direct");
+    case "pair-relayed":
+      return log.debug(pair(event), "pair stays relayed");
+    case "user-message":
+      return log.trace({ peer: formatAddress(event.from), bytes: event.data.length }, "user message");
+  }
+}
+
+function pair({ a, b }: { readonly a: number; readonly b: number }) {
+  return { peer: formatAddress(a), other: formatAddress(b) };
+}
