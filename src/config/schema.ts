@@ -136,22 +136,20 @@ export type ConfigValues = { -readonly [K in ConfigKey]: (typeof KEYS)[K]["initi
 
 export const KEY_NAMES = Object.keys(KEYS) as ConfigKey[];
 
+/** The schema of one top-level key: a key itself, or the section of all keys that begin with its name. */
+function topLevelSchema(name: string): z.ZodType {
+  if (name in KEYS) return KEYS[name as ConfigKey].schema;
+  const inner = KEY_NAMES.filter((full) => full.startsWith(`${name}.`)).map((full) => full.slice(name.length + 1));
+  const keyOf = (part: string) => KEYS[`${name}.${part}` as ConfigKey];
+  const shape = Object.fromEntries(inner.map((part) => [part, (keyOf(part).schema as z.ZodType).optional()]));
+  const example = `{${inner[0]}: ${keyOf(inner[0]!).meta.example}}`;
+  return described(z.strictObject(shape), { expected: "a map of settings", example });
+}
+
 function buildSchema(): z.ZodType<Record<string, unknown>> {
-  const sections = new Map<string, Record<string, z.ZodType>>();
-  const top: Record<string, z.ZodType> = {};
-  for (const name of KEY_NAMES) {
-    const [section, inner] = name.split(".") as [string, string | undefined];
-    const schema = (KEYS[name].schema as z.ZodType).optional();
-    if (inner === undefined) top[section] = schema;
-    else sections.set(section, { ...sections.get(section), [inner]: schema });
-  }
-  for (const [section, shape] of sections) {
-    const [[inner]] = Object.entries(shape) as [[string, z.ZodType]];
-    const { example } = KEYS[`${section}.${inner}` as ConfigKey].meta;
-    const meta = { expected: "a map of settings", example: `{${inner}: ${example}}` };
-    top[section] = described(z.strictObject(shape), meta).optional();
-  }
-  return described(z.strictObject(top), { expected: "a map of settings", example: `{port: ${DEFAULT_PORT}}` });
+  const names = new Set(KEY_NAMES.map((full) => full.split(".")[0]!));
+  const shape = Object.fromEntries([...names].map((name) => [name, topLevelSchema(name).optional()]));
+  return described(z.strictObject(shape), { expected: "a map of settings", example: `{port: ${DEFAULT_PORT}}` });
 }
 
 /** The schema of orrery.yaml. Every key may be missing. */
