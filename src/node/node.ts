@@ -33,7 +33,7 @@ import { Keepalive } from "./keepalive.ts";
 import { handleConfigRequest, handleCredentials, ignoreCounted, ignoreUncounted } from "./minor-verbs.ts";
 import { handleOk } from "./ok.ts";
 import { PathTable, pathKey } from "./path.ts";
-import type { Peer } from "./peer.ts";
+import type { Peer, PeerPath } from "./peer.ts";
 import type { PhysicalRules } from "./physical.ts";
 import type { CachedPeer, Datagram, Millis, NodePorts } from "./ports.ts";
 import { handlePushDirectPaths } from "./push-direct-paths.ts";
@@ -324,9 +324,14 @@ export class Node {
     return (same ?? candidates.find((socket) => socket.primary) ?? candidates[0])?.id ?? null;
   }
 
+  /** The path we would use to a peer now, if there is one. */
+  pathTo(peer: Peer, now: Millis): PeerPath | null {
+    return this.topology.isUpstream ? peer.currentPath(now) : peer.bestPath(now);
+  }
+
   /** Tells the relay where this peer is reached now. */
   installRoute(peer: Peer, now: Millis): void {
-    const best = peer.bestPath(now);
+    const best = this.pathTo(peer, now);
     if (best === null) this.ports.routes.remove(peer.address);
     else
       this.ports.routes.install(

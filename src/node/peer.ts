@@ -29,6 +29,9 @@ interface Probe {
   readonly at: Millis;
 }
 
+/** See `currentPath`. */
+const CURRENT_PATH_MS = 2000;
+
 /** One proven path as one peer uses it. */
 export interface PeerPath {
   readonly path: Path;
@@ -127,6 +130,22 @@ export class Peer {
       }
     }
     return best;
+  }
+
+  /**
+   * The path a root uses: the best of those heard within 2 s of the one heard last. A client speaks to its root on
+   * the path that it uses itself, every 5 s at least; one that has moved would otherwise be sent to its old place
+   * until that counts as dead, 19 s later.
+   */
+  currentPath(now: Millis): PeerPath | null {
+    let heardLast = 0;
+    for (const { path } of this.paths) heardLast = Math.max(heardLast, path.lastIn);
+    let best: PeerPath | null = null;
+    for (const entry of this.paths) {
+      if (now - entry.lastReceive >= PATH_EXPIRATION_MS || heardLast - entry.path.lastIn > CURRENT_PATH_MS) continue;
+      if (best === null || entry.path.quality(now) <= best.path.quality(now)) best = entry;
+    }
+    return best ?? this.bestPath(now);
   }
 
   /** Smallest measured latency of the unexpired paths, or −1. */

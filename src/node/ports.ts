@@ -14,6 +14,7 @@ export type Millis = number;
 /** A received datagram. `bytes` is valid until the call returns: copy to keep. */
 export interface Datagram {
   bytes: Uint8Array;
+  /** Never changed afterwards: may be kept. */
   from: Endpoint;
   /** Id of the local socket it arrived on. */
   socket: number;

@@ -115,7 +115,7 @@ export class Sender {
 
   /** Best direct path, else the best root's, else a direct one that expired. */
   #route(peer: Peer, now: Millis): Path | null {
-    const direct = peer.bestPath(now);
+    const direct = this.#topology.isUpstream ? peer.currentPath(now) : peer.bestPath(now);
     if (direct !== null) return direct.path;
     this.#tryMemorized(peer, now);
     const upstream = this.#topology.bestUpstream(now);

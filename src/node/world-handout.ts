@@ -43,7 +43,7 @@ export class WorldHandout {
 
   /** Hands one peer what it lacks, if it has a proven path and ever said HELLO; else it stays owed. */
   hand(peer: Peer, now: Millis): void {
-    const path = peer.bestPath(now)?.path;
+    const path = this.#node.pathTo(peer, now)?.path;
     const { lastHello } = peer;
     if (lastHello === undefined) return;
     const worlds = this.#owed(peer);

@@ -20,21 +20,22 @@ export interface Meeting {
 export function findMeeting(a: Peer, b: Peer, now: Millis): Meeting | null {
   for (let scope = 7; scope >= 0; scope--) {
     for (const family of [6, 4] as const) {
-      const ofA = bestOf(a, scope, family, now);
-      const ofB = ofA === null ? null : bestOf(b, scope, family, now);
+      const ofA = currentOf(a, scope, family, now);
+      const ofB = ofA === null ? null : currentOf(b, scope, family, now);
       if (ofA !== null && ofB !== null) return { ofA, ofB };
     }
   }
   return null;
 }
 
-function bestOf(peer: Peer, scope: number, family: 4 | 6, now: Millis): Path | null {
-  let best: Path | null = null;
+/** Of the unexpired paths with that scope and family the one heard last: where the peer is now. */
+function currentOf(peer: Peer, scope: number, family: 4 | 6, now: Millis): Path | null {
+  let current: Path | null = null;
   for (const { path, lastReceive } of peer.paths) {
     if (path.scope !== scope || path.endpoint.family !== family || now - lastReceive >= PATH_EXPIRATION_MS) continue;
-    if (best === null || path.quality(now) <= best.quality(now)) best = path;
+    if (current === null || path.lastIn > current.lastIn) current = path;
   }
-  return best;
+  return current;
 }
 
 /** Sends RENDEZVOUS to both, in random order. False if they have no family and scope in common. */

@@ -94,8 +94,7 @@ describe("recovery", () => {
 
   test("a client that moves and only talks through the root is found with the first packet that is relayed", () => {
     const { network, root, a, b } = relayedPair();
-    a.nat!.reset();
-    a.nat!.publicIp.set([192, 52, 193, 77]);
+    a.nat!.reset("192.52.193.77");
     say(a, b, "from elsewhere", network);
     const moved = () => root.pathsTo(a).some((path) => path.startsWith("192.52.193.77/"));
     const took = network.until(moved, 5000);

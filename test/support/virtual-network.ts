@@ -43,7 +43,7 @@ export type NatKind = "cone" | "symmetric";
 
 /** A port-restricted NAT with one public IP. Cone: one mapping per inside socket; symmetric: one per destination. */
 export class Nat {
-  readonly publicIp: Uint8Array;
+  publicIp: Uint8Array;
   readonly kind: NatKind;
   readonly #mappings = new Map<string, { inside: Endpoint; outside: Endpoint; allowed: Set<string> }>();
   readonly #byOutside = new Map<number, string>();
@@ -75,8 +75,9 @@ export class Nat {
     return mapping?.allowed.has(endpointKey(from)) ? mapping.inside : null;
   }
 
-  /** Forgets everything, as after a reboot or a change of provider. */
-  reset(): void {
+  /** Forgets everything, as after a reboot; with an IP, as after a change of provider. */
+  reset(publicIp?: string): void {
+    if (publicIp !== undefined) this.publicIp = parseIp(publicIp)!;
     this.#mappings.clear();
     this.#byOutside.clear();
   }
