@@ -48,7 +48,16 @@ export class DrivenSource implements MetricsSource {
   time = 1_750_000_000_000;
   readonly version = "0.0.0-test";
   readonly identityPool = { queued: 0, threads: 2 };
-  readonly cache = { peers: 0, maxPeers: 1000, pending: 0, fileBytes: 0, commits: 0, compactions: 0, failures: 0 };
+  readonly cache = {
+    peers: 0,
+    maxPeers: 1000,
+    pending: 0,
+    fileBytes: 0,
+    commits: 0,
+    compactions: 0,
+    failures: 0,
+    failing: false,
+  };
   readonly relay = {
     forwardedPackets: 0,
     forwardedBytes: 0,
