@@ -47,6 +47,9 @@ export interface PeerCacheStatistics {
   readonly failing: boolean;
 }
 
+/** Null = forget the peer. */
+type Changes = Map<Address, CachedPeer | null>;
+
 const COMMIT_DELAY_MS = 150;
 const RETRY_DELAY_MS = 5000;
 /** Peers per write: encoding more at once would hold up the packets. */
@@ -56,8 +59,10 @@ export class FilePeerCache implements PeerCache {
   readonly #home: Home;
   readonly #options: PeerCacheOptions;
   readonly #file: JournalFile;
-  /** Null = to be removed. In order of the first change, so that the oldest is written first. */
-  #pending = new Map<Address, CachedPeer | null>();
+  /** In order of the first change, so that the oldest is written first. */
+  #pending: Changes = new Map();
+  /** The group that is being written now. */
+  #writing: Changes = new Map();
   #timer: NodeJS.Timeout | null = null;
   #work: Promise<void> = Promise.resolve();
   #closing: Promise<void> | null = null;
@@ -98,7 +103,7 @@ export class FilePeerCache implements PeerCache {
   /** Peers remembered, those not yet written included. */
   get size(): number {
     let size = this.#file.entries.size;
-    for (const [address, peer] of this.#pending) {
+    for (const [address, peer] of new Map([...this.#writing, ...this.#pending])) {
       if ((peer !== null) !== this.#file.entries.has(address)) size += peer === null ? -1 : 1;
     }
     return size;
@@ -108,7 +113,7 @@ export class FilePeerCache implements PeerCache {
     return {
       peers: this.size,
       maxPeers: this.#options.maxPeers,
-      pending: this.#pending.size,
+      pending: this.#pending.size + this.#writing.size,
       fileBytes: this.#file.bytes,
       commits: this.#commits,
       compactions: this.#file.compactions,
@@ -181,12 +186,13 @@ export class FilePeerCache implements PeerCache {
   }
 
   async #commitGroup(): Promise<void> {
-    const group = new Map<Address, CachedPeer | null>();
+    const group: Changes = new Map();
     for (const [address, peer] of this.#pending) {
       if (group.size >= GROUP_PEERS) break;
       group.set(address, peer);
       this.#pending.delete(address);
     }
+    this.#writing = group;
     try {
       await this.#file.append(group);
       this.#commits++;
@@ -194,6 +200,8 @@ export class FilePeerCache implements PeerCache {
       // What changed meanwhile is newer than what failed.
       this.#pending = new Map([...group, ...this.#pending]);
       throw error;
+    } finally {
+      this.#writing = new Map();
     }
   }
 
