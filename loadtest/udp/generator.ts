@@ -25,14 +25,19 @@ import { SyntheticPeer, Tally } from "./synthetic-peer.ts";
 
 /** A client that got no answer repeats its HELLO after this time. */
 const HELLO_RETRY_MS = 5000;
-/** After the last greeting a root needs a moment to confirm paths with its own HELLOs. */
-const CONFIRM_WAIT_MS = 3000;
+/**
+ * How long the root may take to ask every peer in turn. At once, usually; but a root that heard the same peer on
+ * another port of this address lately (the run before) first waits for that port to be silent, 19 s at most.
+ */
+const CONFIRM_WAIT_MS = 25_000;
+/** A root asks when it hears something, so peers that wait to be asked say something this often. */
+const CONFIRM_NUDGE_MS = 2000;
 /** Answers and probes that are still on their way when the load ends. */
 const DRAIN_MS = 1000;
 /** Under relay load each peer also sends an ECHO this often: it keeps the path and measures the control answers. */
 const ECHO_INTERVAL_MS = 5000;
-/** A root answers one ECHO per path in 166 ms; faster ones would only be counted as unanswered. */
-const ECHO_GATE_MS = 170;
+/** A root answers one ECHO per path in 166 ms; the rest is for jitter. Faster ones would only count as unanswered. */
+const ECHO_GATE_MS = 200;
 const RECEIVE_BUFFER_BYTES = 1 << 20;
 const EXIT_USAGE = 2;
 
@@ -143,8 +148,18 @@ async function greet(peers: readonly SyntheticPeer[], options: GeneratorOptions)
 
 /** Waits until the root has asked every peer in turn, or for `CONFIRM_WAIT_MS`. */
 async function awaitConfirmations(peers: readonly SyntheticPeer[]): Promise<void> {
-  const deadline = clock() + CONFIRM_WAIT_MS;
-  while (clock() < deadline && peers.some((peer) => !peer.confirmed)) await sleep(10);
+  const start = clock();
+  let nudged = start;
+  for (let now = start; now - start < CONFIRM_WAIT_MS; now = clock()) {
+    const waiting = peers.filter((peer) => !peer.confirmed);
+    if (waiting.length === 0) break;
+    if (now - nudged >= CONFIRM_NUDGE_MS) {
+      nudged = now;
+      progress(`paths confirmed: ${peers.length - waiting.length} of ${peers.length}`);
+      for (const peer of waiting) peer.sayHello(now);
+    }
+    await sleep(10);
+  }
   // The root learns the path from the answer that has just been sent.
   await sleep(50);
 }

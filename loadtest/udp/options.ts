@@ -12,7 +12,7 @@ export const USAGE = `usage: node --import tsx loadtest/udp/generator.ts --targe
   --root IDENTITY         the root's public identity, or the file that holds it (identity.public)
   --local IP              local address to send from (default: the system's choice)
   --mode MODE             relay: probes between pairs through the root (default; not possible over loopback)
-                          hello: repeated HELLOs        echo: repeated ECHOs, at most 6/s per peer
+                          hello: repeated HELLOs        echo: repeated ECHOs, at most 5/s per peer
   --peers N               synthetic peers, each with its own identity and socket (default 20, 2 to 2000)
   --identities FILE       keep the generated identities here and use them again (about 0.3 s each to make)
   --hello-rate N          first HELLOs per second (default 50, 1 to 10000)

@@ -84,11 +84,10 @@ export class SequenceLedger {
   received = 0;
   /** Numbers seen again. */
   duplicates = 0;
-  /** Numbers below one that had already arrived. */
+  /** Numbers that arrived behind a later one of the same sender; counted by the receiver. */
   reordered = 0;
   /** Numbers beyond the capacity: not ours. */
   foreign = 0;
-  #highest = -1;
 
   /** `capacity`: how many numbers, counted from 0, will be sent at most. */
   constructor(capacity: number) {
@@ -110,8 +109,6 @@ export class SequenceLedger {
     }
     this.#bits[byte] = this.#bits[byte]! | bit;
     this.received++;
-    if (sequence < this.#highest) this.reordered++;
-    else this.#highest = sequence;
     return true;
   }
 }
@@ -226,6 +223,9 @@ export function brokenThresholds(report: Report, thresholds: Thresholds): string
   const broken: string[] = [];
   if (report.greeted < report.peers) broken.push(`only ${report.greeted} of ${report.peers} peers were answered`);
   const { relay } = report;
+  if (relay !== null && report.confirmed < report.greeted) {
+    broken.push(`the root confirmed the paths of only ${report.confirmed} of ${report.greeted} peers`);
+  }
   const measured = relay ?? report.echo ?? report.hello;
   if (relay !== null && thresholds.maxLossRatio !== null && relay.lossRatio > thresholds.maxLossRatio) {
     broken.push(`loss is ${relay.lossRatio}, the limit is ${thresholds.maxLossRatio}`);

@@ -1,5 +1,5 @@
 /**
- * One synthetic peer: says HELLO to a root as a client does, answers the root's own HELLO (which is how a root
+ * One synthetic peer: says HELLO to a root as a client does, answers the root's own HELLO or ECHO (which is how a root
  * learns a direct path), and exchanges probes with a partner through the root. No sockets and no clock of its own:
  * the generator feeds it datagrams and times. RENDEZVOUS is ignored on purpose, so that traffic stays relayed.
  * Facts: vl1-packets.md §2 and §5.2, vl1-behaviour.md §3.2 (confirming a path), vl1-identity-crypto.md §7.
@@ -92,12 +92,14 @@ export class SyntheticPeer {
   readonly identity: Identity;
   /** True once the root answered a HELLO. */
   greeted = false;
-  /** True once the root's own HELLO was answered: it now holds a direct path to this peer. */
+  /** True once the root's own HELLO or ECHO was answered: it now holds a direct path to this peer. */
   confirmed = false;
   readonly #options: SyntheticPeerOptions;
   readonly #rootKey: PeerKey;
   readonly #inFlight = new Map<bigint, InFlight>();
   #rootProtocol = 0;
+  /** Highest sequence number that came from the partner. */
+  #lastProbe = -1;
   #partner: { readonly identity: Identity; readonly key: PeerKey } | null = null;
 
   constructor(options: SyntheticPeerOptions) {
@@ -196,6 +198,7 @@ export class SyntheticPeer {
         break;
       case Verb.ECHO:
         this.#reply(encodeOk(Verb.ECHO, packetIdOf(packet), payloadOf(packet)));
+        this.confirmed = true;
         break;
       case Verb.RENDEZVOUS:
         tally.introductions++;
@@ -264,7 +267,11 @@ export class SyntheticPeer {
     const body = new DataView(packet.buffer, packet.byteOffset + start, PROBE_BODY_BYTES);
     // A probe of an earlier run, late or repeated, says nothing about this one.
     if (body.getUint32(0) !== PROBE_MAGIC || body.getUint32(4) !== run) return;
-    if (tally.ledger?.mark(body.getUint32(8)) === true) tally.relay.record(now - body.getFloat64(12));
+    const sequence = body.getUint32(8);
+    if (tally.ledger?.mark(sequence) !== true) return;
+    tally.relay.record(now - body.getFloat64(12));
+    if (sequence < this.#lastProbe) tally.ledger.reordered++;
+    else this.#lastProbe = sequence;
   }
 
   /** The suite for everything but HELLO, by what the root said of itself (vl1-identity-crypto.md §4). */

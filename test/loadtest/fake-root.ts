@@ -68,6 +68,11 @@ export class FakeRoot {
     this.#sendArmored(this.clients.get(address)!, Verb.RENDEZVOUS, new Uint8Array(0));
   }
 
+  /** Asks a client by ECHO. */
+  echo(address: Address): void {
+    this.#sendArmored(this.clients.get(address)!, Verb.ECHO, new Uint8Array(0));
+  }
+
   #hello(packet: Uint8Array): void {
     const decoded = decodeHello(payloadOf(packet));
     if (!decoded.ok) throw new Error(`HELLO refused: ${decoded.code}`);
@@ -114,7 +119,8 @@ export class FakeRoot {
 
   #confirmation(client: Client, payload: Uint8Array): void {
     const ok = decodeOk(payload);
-    if (!ok.ok || ok.value.inReVerb !== Verb.HELLO) throw new Error("not the OK that was asked for");
+    const asked: readonly number[] = [Verb.HELLO, Verb.ECHO];
+    if (!ok.ok || !asked.includes(ok.value.inReVerb)) throw new Error("not the OK that was asked for");
     client.confirmed = true;
   }
 

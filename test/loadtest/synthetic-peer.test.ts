@@ -80,6 +80,17 @@ describe("a synthetic peer", () => {
     assert.ok([...stage.root.clients.values()].every((client) => client.confirmed));
   });
 
+  test("takes an ECHO of the root for the same question, as newer roots ask it", () => {
+    const stage = new Stage();
+    stage.root.confirmsPaths = false;
+    stage.greet();
+    stage.root.echo(identities[1]!.address);
+    assert.deepEqual(
+      stage.peers.map((peer) => peer.confirmed),
+      [true, false],
+    );
+  });
+
   test("measures the time from HELLO to OK, and counts later HELLOs apart from greetings", () => {
     const stage = new Stage();
     stage.greet();
@@ -125,6 +136,23 @@ describe("a synthetic peer", () => {
     stage.root.receive(stage.sent.at(-1)!);
     assert.equal(stage.tally.ledger.received, 1);
     assert.equal(stage.tally.ledger.duplicates, 1);
+  });
+
+  test("tells probes that overtook each other from probes of the other direction", () => {
+    const stage = new Stage();
+    stage.greet();
+    stage.tally.ledger = new SequenceLedger(8);
+    for (const [sender, sequence] of [
+      [0, 0],
+      [1, 1],
+      [0, 4],
+      [1, 3],
+      [0, 2],
+    ] as const) {
+      stage.peers[sender]!.sendProbe(sequence, 200, stage.now);
+    }
+    assert.equal(stage.tally.ledger.received, 5);
+    assert.equal(stage.tally.ledger.reordered, 1);
   });
 
   test("does not take a forged armoured probe for one of its partner", () => {
