@@ -1,7 +1,6 @@
 /**
- * A leaf in a namespace of the laboratory: `test/support/synthetic-client.ts` as a process, spoken to by JSON lines.
- *   events    {"event":"online"}  {"event":"peer","address","paths":["ip/port"]}  {"event":"message","from","text"}  {"event":"world","timestamp"}
- *   commands  {"cmd":"send","to","text"}  {"cmd":"peers"}  {"cmd":"stop"}
+ * A leaf in a namespace of the laboratory: `test/support/synthetic-client.ts` as a process, spoken to by JSON lines
+ * (its head lists them).
  */
 import type { ChildProcess } from "node:child_process";
 import { writeFileSync } from "node:fs";
@@ -16,15 +15,21 @@ import { scratchDirectory } from "./root-daemon.ts";
 
 const PROGRAM = fileURLToPath(new URL("../support/synthetic-client.ts", import.meta.url));
 
+/** What a client says of one peer. `paths` are the direct ones that have not expired, as `ip/port`. */
+export interface ClientPeer {
+  readonly address: string;
+  readonly role: string;
+  readonly paths: readonly string[];
+}
+
 /** One line of the client's stdout, with when it came (ms, `performance.now`). */
 export interface ClientEvent {
   readonly event: string;
   readonly at: number;
-  readonly address?: string;
   readonly from?: string;
   readonly text?: string;
-  readonly paths?: readonly string[];
-  readonly timestamp?: string | number;
+  readonly timestamp?: string;
+  readonly peers?: readonly ClientPeer[];
 }
 
 export class Client {
@@ -42,18 +47,7 @@ export class Client {
     const identityFile = join(home, "identity.secret");
     writeFileSync(identityFile, formatIdentity(identity, true), { mode: 0o600 });
     const bind = [host.ipv4, host.ipv6].filter((ip) => ip !== null).flatMap((ip) => ["--bind", ip]);
-    const args = [
-      "--import",
-      "tsx",
-      PROGRAM,
-      "--home",
-      home,
-      "--planet",
-      planetFile,
-      "--identity",
-      identityFile,
-      ...bind,
-    ];
+    const args = ["--import", "tsx", PROGRAM, "--planet", planetFile, "--identity", identityFile, ...bind];
     this.#child = lab.spawn(host, process.execPath, args);
     this.#child.stderr?.on("data", (data) => {
       this.#complaints = (this.#complaints + String(data)).slice(-2000);
@@ -94,14 +88,14 @@ export class Client {
     );
   }
 
-  /** What it says now of its direct paths to another node, as `ip/port`. */
+  /** What it says now of its direct paths to another node; empty if it does not know that node. */
   async pathsTo(other: { address: string }, timeoutMs = 3000): Promise<readonly string[]> {
     const asked = this.events.length;
     this.#command({ cmd: "peers" });
-    const answer = await this.#poll(`an answer about ${other.address}`, timeoutMs, () =>
-      this.events.slice(asked).find(({ event, address }) => event === "peer" && address === other.address),
+    const { peers } = await this.#poll("its list of peers", timeoutMs, () =>
+      this.events.slice(asked).find(({ event }) => event === "peers"),
     );
-    return answer.paths ?? [];
+    return peers?.find(({ address }) => address === other.address)?.paths ?? [];
   }
 
   /** Waits until it has a direct path to `other`. Gives the paths. */
@@ -120,7 +114,8 @@ export class Client {
     for (;;) {
       const found = look();
       if (found !== undefined) return found;
-      if (this.#child.exitCode !== null) throw new Error(`client ${this.address} has ended: ${this.#complaints}`);
+      if (this.#child.exitCode !== null || this.#child.signalCode !== null)
+        throw new Error(`client ${this.address} has ended: ${this.#complaints}`);
       if (performance.now() > end) {
         throw new Error(`client ${this.address} waited ${timeoutMs} ms for ${what}; ${this.#complaints}`);
       }
