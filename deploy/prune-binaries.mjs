@@ -1,6 +1,7 @@
 /**
- * Image build step: deletes the uWebSockets.js binaries of other platforms, which are most of the installed bytes.
- * Without a binary for this platform and Node version the program serves HTTP with its own engine.
+ * Image build step: deletes what uWebSockets.js carries for other platforms and for no platform at all, which is most
+ * of the installed bytes. Without a binary for this platform and Node version the whole package goes, and the program
+ * serves HTTP with its own engine.
  *
  *   node deploy/prune-binaries.mjs NODE_MODULES [ARCH]
  *
@@ -17,7 +18,17 @@ if (nodeModules === undefined) {
 }
 const arch = { amd64: "x64", "": process.arch }[target ?? ""] ?? target;
 const wanted = `uws_linux_${arch}_${process.versions.modules}.node`;
-const folder = join(nodeModules, "uWebSockets.js", "binaries");
-const found = existsSync(folder) ? readdirSync(folder) : [];
-for (const file of found) if (file !== wanted) rmSync(join(folder, file));
-console.log(`${wanted}: ${found.includes(wanted) ? "kept" : "not available, the built-in engine serves HTTP"}`);
+const packageFolder = join(nodeModules, "uWebSockets.js");
+const binaries = join(packageFolder, "binaries");
+const remove = (path) => rmSync(path, { recursive: true, force: true });
+
+if (existsSync(join(binaries, wanted))) {
+  for (const file of readdirSync(binaries)) if (file !== wanted) remove(join(binaries, file));
+  // The package's fallback in JavaScript, which is never loaded, and its documentation.
+  remove(join(packageFolder, "dist"));
+  remove(join(packageFolder, "docs"));
+  console.log(`${wanted}: kept`);
+} else {
+  remove(packageFolder);
+  console.log(`${wanted}: not available, the built-in engine serves HTTP`);
+}

@@ -8,7 +8,7 @@ import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeF
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { describe, type TestContext, test } from "node:test";
 import { parse } from "yaml";
 import { PROJECT, readProjectFile } from "./source-files.ts";
@@ -194,29 +194,32 @@ describe("deploy/prune-binaries.mjs", () => {
   const script = join(PROJECT, "deploy/prune-binaries.mjs");
   const abi = process.versions.modules;
 
-  function prune(t: TestContext, files: readonly string[], arch: string): string[] {
+  /** Prunes a package that has `files`; returns what is left of it, relative and sorted, or null. */
+  function prune(t: TestContext, files: readonly string[], arch: string): string[] | null {
     const modules = temporaryFolder(t);
-    const folder = join(modules, "uWebSockets.js", "binaries");
-    mkdirSync(folder, { recursive: true });
-    for (const file of files) writeFileSync(join(folder, file), "");
+    const folder = join(modules, "uWebSockets.js");
+    for (const file of ["package.json", "src/uws.js", "dist/index.js", "docs/page.md", ...files]) {
+      mkdirSync(dirname(join(folder, file)), { recursive: true });
+      writeFileSync(join(folder, file), "");
+    }
     const result = spawnSync(process.execPath, [script, modules, arch], { encoding: "utf8" });
     assert.equal(result.status, 0, result.stderr);
-    return readdirSync(folder);
+    if (!existsSync(folder)) return null;
+    return readdirSync(folder, { recursive: true, encoding: "utf8" })
+      .filter((path) => path.includes("."))
+      .sort();
   }
 
-  test("keeps the one binary that the image can load", (t) => {
-    const files = [
-      `uws_linux_x64_${abi}.node`,
-      `uws_linux_arm64_${abi}.node`,
-      "uws_linux_x64_93.node",
-      "uws_win32_x64_93.node",
-    ];
-    assert.deepEqual(prune(t, files, "amd64"), [`uws_linux_x64_${abi}.node`]);
-    assert.deepEqual(prune(t, files, "arm64"), [`uws_linux_arm64_${abi}.node`]);
+  test("keeps the one binary that the image can load, and what loads it", (t) => {
+    const files = [`linux_x64_${abi}`, `linux_arm64_${abi}`, "linux_x64_93", "win32_x64_93"].map(
+      (name) => `binaries/uws_${name}.node`,
+    );
+    assert.deepEqual(prune(t, files, "amd64"), [`binaries/uws_linux_x64_${abi}.node`, "package.json", "src/uws.js"]);
+    assert.deepEqual(prune(t, files, "arm64"), [`binaries/uws_linux_arm64_${abi}.node`, "package.json", "src/uws.js"]);
   });
 
-  test("keeps none where there is none, and does not mind that the package is absent", (t) => {
-    assert.deepEqual(prune(t, ["uws_linux_x64_93.node"], "arm"), []);
+  test("removes a package without such a binary, and does not mind that the package is absent", (t) => {
+    assert.equal(prune(t, ["binaries/uws_linux_x64_93.node"], "arm"), null);
     const empty = temporaryFolder(t);
     assert.equal(spawnSync(process.execPath, [script, empty, "arm64"]).status, 0);
   });
