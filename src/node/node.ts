@@ -95,8 +95,8 @@ export class Node {
   readonly maxValidations: number;
   /** One handler a verb; roles fill in theirs. */
   readonly handlers: (Handler | undefined)[] = new Array(32).fill(ignoreCounted);
-  /** The node stops itself when an upstream says that its address belongs to somebody else. */
-  collided = false;
+  /** Told when a peer that had a path has got another one; the root role fills it in. */
+  peerMoved: (peer: Peer, now: Millis) => void = () => {};
   #lastBeacon: Millis = 0;
 
   constructor(options: NodeOptions, ports: NodePorts) {

@@ -66,11 +66,13 @@ function learn(node: Node, request: Request, roundTripMs: number): void {
   const path = node.paths.acquire(pathKey, socket, from);
   path.lastIn = now;
   path.sampleLatency(roundTripMs);
+  const moved = peer.paths.length > 0;
   peer.learnPath(node.paths, path, now);
   node.installRoute(peer, now);
   for (const packet of prove(peer, pathKey, now)) node.sender.onPath(path, packet, now);
   if (peer.worldsOwed) node.handout.hand(peer, now);
   node.cachePeer(peer, now);
+  if (moved) node.peerMoved(peer, now);
 }
 
 /** Where something came from that a peer sent, or may have sent. */

@@ -2,16 +2,19 @@
  * Which pairs of peers are relayed: when each was introduced, and when its last packet passed. Decides when a pair
  * is introduced (again) and tells direct pairs from relayed ones: an introduced pair whose relayed traffic stops
  * has found its way. A fixed table of typed arrays, because it is looked at for every relayed packet.
- * Facts: vl1-behaviour.md §1 (30 s between introductions, forgotten after 240 s).
+ * Facts: vl1-behaviour.md §1 (30 s between introductions). The reference forgets a pair after 240 s; ours is kept for
+ * an hour, so that a pair that went direct can be introduced again when one of the two moves.
  */
 import type { Millis, Random } from "../node/ports.ts";
 import type { Address } from "../protocol/address.ts";
-import { UNITE_INTERVAL_MS, UNITE_MEMORY_MS } from "../protocol/constants.ts";
+import { UNITE_INTERVAL_MS } from "../protocol/constants.ts";
 
 /** A pair without a relayed packet for this long is not relayed any more. */
 export const PAIR_QUIET_MS = 15_000;
 /** A pair still relayed this long after its introduction counts as relayed. */
 export const PAIR_VERDICT_MS = 60_000;
+/** A pair not relayed for this long is forgotten. */
+const PAIR_MEMORY_MS = 3_600_000;
 const WAYS = 4;
 const TWO_POW_32 = 0x100000000;
 
@@ -84,6 +87,20 @@ export class PairMemory {
     return entry >= 0 && now - this.#introduced[entry]! < withinMs;
   }
 
+  /**
+   * Whom an address was introduced to and may still talk to directly, at most `limit` of them. Looks through the whole
+   * table: for rare occasions.
+   */
+  partnersOf(address: Address, limit: number): Address[] {
+    const partners: Address[] = [];
+    for (let i = 0; i < this.#a.length && partners.length < limit; i++) {
+      if (this.#first[i] === 0 || this.#a[i] === 0) continue;
+      if (this.#a[i] === address) partners.push(this.#b[i]!);
+      else if (this.#b[i] === address) partners.push(this.#a[i]!);
+    }
+    return partners;
+  }
+
   /** Pairs with a relayed packet within the last 15 s. */
   active(now: Millis): number {
     let count = 0;
@@ -101,7 +118,7 @@ export class PairMemory {
         this.#judged[i] = 1;
         judge({ a: this.#a[i]!, b: this.#b[i]!, direct: lasted < PAIR_VERDICT_MS, afterMs: lasted });
       }
-      if (now - this.#seen[i]! >= UNITE_MEMORY_MS) this.#a[i] = 0;
+      if (now - this.#seen[i]! >= PAIR_MEMORY_MS) this.#a[i] = 0;
     }
   }
 

@@ -31,6 +31,12 @@ const SWEEP_INTERVAL_MS = 5000;
  * RENDEZVOUS, and ignored that. So it is repeated behind the answer.
  */
 const REINTRODUCE_WITHIN_MS = 5000;
+/**
+ * A peer that moved leaves those it talks to directly with a dead path, and clients give up a dead path after 243 s
+ * only. So they are introduced again. Bounded per move, and moves per second, as each looks through the pair memory.
+ */
+const MAX_PARTNERS = 32;
+const MAX_MOVES_FOLLOWED_PER_SECOND = 20;
 /** Peers that may be asked in one second whether they are where a relayed packet came from. */
 const MAX_MOVES_ASKED_PER_SECOND = 200;
 
@@ -40,8 +46,8 @@ export class Root implements RoleGauges {
   readonly multicast: MulticastTable;
   readonly #node: Node;
   #nextSweep: Millis = 0;
-  #moveSecond: Millis = 0;
-  #movesAsked = 0;
+  readonly #movesAsked = new PerSecond(MAX_MOVES_ASKED_PER_SECOND);
+  readonly #movesFollowed = new PerSecond(MAX_MOVES_FOLLOWED_PER_SECOND);
 
   constructor(node: Node, options: RootOptions) {
     this.#node = node;
@@ -51,6 +57,7 @@ export class Root implements RoleGauges {
     node.handlers[Verb.MULTICAST_LIKE] = this.multicast.handleLike;
     node.handlers[Verb.MULTICAST_GATHER] = this.multicast.handleGather;
     node.handlers[Verb.WHOIS] = this.#handleWhois;
+    node.peerMoved = (peer, now) => this.#introduceAgain(peer, now);
   }
 
   /**
@@ -114,13 +121,16 @@ export class Root implements RoleGauges {
 
   /** Asks the new place, within a budget: what a relayed packet says of its source may be a lie. */
   #mayHaveMoved(peer: Peer, socket: number, from: Endpoint, bytes: number, now: Millis): void {
-    if (now - this.#moveSecond >= 1000) {
-      this.#moveSecond = now;
-      this.#movesAsked = 0;
-    }
-    if (this.#movesAsked >= MAX_MOVES_ASKED_PER_SECOND) return;
-    this.#movesAsked++;
+    if (!this.#movesAsked.allow(now)) return;
     seenElsewhere(this.#node, { peer, pathKey: pathKey(socket, from), socket, from, now }, bytes);
+  }
+
+  #introduceAgain(peer: Peer, now: Millis): void {
+    if (!this.#node.topology.isUpstream || !this.#movesFollowed.allow(now)) return;
+    for (const address of this.pairs.partnersOf(peer.address, MAX_PARTNERS)) {
+      const partner = this.#node.topology.peer(address);
+      if (partner !== undefined) introduce(this.#node, peer, partner, now);
+    }
   }
 
   #isUpstreamAt(from: Endpoint): boolean {
@@ -142,4 +152,23 @@ export class Root implements RoleGauges {
     }
     return counts;
   };
+}
+
+/** A budget that is full again every second. */
+class PerSecond {
+  readonly #limit: number;
+  #since: Millis = 0;
+  #used = 0;
+
+  constructor(limit: number) {
+    this.#limit = limit;
+  }
+
+  allow(now: Millis): boolean {
+    if (now - this.#since >= 1000) {
+      this.#since = now;
+      this.#used = 0;
+    }
+    return this.#used++ < this.#limit;
+  }
 }

@@ -104,6 +104,23 @@ describe("recovery", () => {
     assert.deepEqual(a.messages(), ["there you are"]);
   });
 
+  test("a client that moves is introduced again to whom it talks directly, who would else wait for a dead path", () => {
+    const network = new VirtualNetwork();
+    const planet = testPlanet([{ identity: ROOT!, endpoints: [ROOT_AT] }]);
+    const root = network.add({ identity: ROOT!, planet, addresses: [ROOT_AT] });
+    const nat = new Nat("cone", "192.31.196.2");
+    const a = network.add({ identity: A!, planet, addresses: ["192.168.1.2/9993"], nat });
+    const b = network.add({ identity: B!, planet, addresses: ["192.175.48.2/9993"] });
+    network.advance(1000);
+    say(a, b, "first", network);
+    network.advance(60_000);
+    assert.ok(b.pathsTo(a).some((path) => path.startsWith("192.31.196.2/")));
+    nat.reset("192.52.193.2");
+    const took = network.until(() => b.pathsTo(a).some((path) => path.startsWith("192.52.193.2/")), 30_000);
+    assert.ok(took >= 0 && took <= 16_000, `b knows the new place after ${took} ms`);
+    assert.ok(root.pathsTo(a).some((path) => path.startsWith("192.52.193.2/")));
+  });
+
   test("a peer that was silent for its paths' life is not relayed to any more", () => {
     const { network, root, a, b } = relayedPair();
     network.kill(b);

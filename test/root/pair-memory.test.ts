@@ -54,7 +54,9 @@ describe("the memory of relayed pairs", () => {
     for (let i = 1; i < 10_000; i++) pairs.relayed(i, i + 1, T);
     assert.ok(pairs.active(T) <= pairs.capacity && pairs.capacity === 64);
     assert.ok(pairs.evicted > 9000);
-    verdicts(pairs, T + 240_000);
-    assert.ok(pairs.relayed(9999, 10_000, T + 240_000), "forgotten, so introduced anew");
+    assert.ok(pairs.partnersOf(9999, 5).includes(10_000));
+    verdicts(pairs, T + 3_600_000);
+    assert.deepEqual(pairs.partnersOf(9999, 5), []);
+    assert.equal(pairs.active(T + 3_600_000), 0);
   });
 });
