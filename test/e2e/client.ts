@@ -62,10 +62,20 @@ export class Client {
     return await this.#poll(what, timeoutMs, () => this.events.find(matches));
   }
 
-  /** Waits until it has heard its root. Gives the milliseconds since its start. */
+  /** Waits until it says that it is online, which a node asks itself every 5 s. Gives the milliseconds since its start. */
   async online(timeoutMs = 15_000): Promise<number> {
     const event = await this.waitFor("to be online", ({ event }) => event === "online", timeoutMs);
     return event.at - this.startedAt;
+  }
+
+  /** Waits until it has a path to a root: from then on it can send and be found. */
+  async connected(timeoutMs = 15_000): Promise<void> {
+    await this.waitFor("its start", ({ event }) => event === "up", timeoutMs);
+    const end = performance.now() + timeoutMs;
+    while (!(await this.peers()).some(({ role, paths }) => role === "PLANET" && paths.length > 0)) {
+      if (performance.now() > end) throw new Error(`client ${this.address} finds no root: ${this.#complaints}`);
+      await sleep(20);
+    }
   }
 
   send(to: Client, text: string): void {
@@ -88,14 +98,19 @@ export class Client {
     );
   }
 
-  /** What it says now of its direct paths to another node; empty if it does not know that node. */
-  async pathsTo(other: { address: string }, timeoutMs = 3000): Promise<readonly string[]> {
+  /** What it says now of everybody it knows. */
+  async peers(timeoutMs = 3000): Promise<readonly ClientPeer[]> {
     const asked = this.events.length;
     this.#command({ cmd: "peers" });
     const { peers } = await this.#poll("its list of peers", timeoutMs, () =>
       this.events.slice(asked).find(({ event }) => event === "peers"),
     );
-    return peers?.find(({ address }) => address === other.address)?.paths ?? [];
+    return peers ?? [];
+  }
+
+  /** Its direct paths to another node; empty if it does not know that node. */
+  async pathsTo(other: { address: string }): Promise<readonly string[]> {
+    return (await this.peers()).find(({ address }) => address === other.address)?.paths ?? [];
   }
 
   /** Waits until it has a direct path to `other`. Gives the paths. */

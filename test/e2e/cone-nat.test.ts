@@ -24,7 +24,7 @@ describe("two clients that the root introduces", { skip: labUnavailable() }, () 
   test("meet through two cone NATs, although only one of them had something to say", async () => {
     const a = new Client(lab, lab.hostBehind("a", left), IDENTITIES[0]!, root.planetFile);
     const b = new Client(lab, lab.hostBehind("b", right), IDENTITIES[1]!, root.planetFile);
-    await Promise.all([a.online(), b.online()]);
+    await Promise.all([a.connected(), b.connected()]);
     a.send(b, "are you there?");
     await b.message(a, "are you there?");
     const [pathsOfA, pathsOfB] = await Promise.all([
@@ -48,7 +48,7 @@ describe("two clients that the root introduces", { skip: labUnavailable() }, () 
     const hosts = [lab.hostBehind("c", routers[0], "both"), lab.hostBehind("d", routers[1], "both")] as const;
     const c = new Client(lab, hosts[0], IDENTITIES[2]!, root.planetFile);
     const d = new Client(lab, hosts[1], IDENTITIES[3]!, root.planetFile);
-    await Promise.all([c.online(), d.online()]);
+    await Promise.all([c.connected(), d.connected()]);
     c.send(d, "over six?");
     await d.message(c, "over six?");
     const [pathsOfC, pathsOfD] = await Promise.all([
@@ -62,6 +62,27 @@ describe("two clients that the root introduces", { skip: labUnavailable() }, () 
     assert.ok(
       pathsOfD.some((path) => path.startsWith(`${hosts[0].ipv6}/`)),
       pathsOfD.join(" "),
+    );
+  });
+
+  test("meet over the only family that both have", async () => {
+    const routers = [lab.router("north", "cone"), lab.router("south", "cone")] as const;
+    const e = new Client(lab, lab.hostBehind("e", routers[0], "both"), IDENTITIES[4]!, root.planetFile);
+    const f = new Client(lab, lab.hostBehind("f", routers[1]), IDENTITIES[5]!, root.planetFile);
+    await Promise.all([e.connected(), f.connected()]);
+    e.send(f, "four will do");
+    await f.message(e, "four will do");
+    const [pathsOfE, pathsOfF] = await Promise.all([
+      e.directTo(f, DIRECT_TIMEOUT_MS),
+      f.directTo(e, DIRECT_TIMEOUT_MS),
+    ]);
+    assert.ok(
+      pathsOfE.every((path) => path.startsWith(`${routers[1].publicIpv4}/`)),
+      pathsOfE.join(" "),
+    );
+    assert.ok(
+      pathsOfF.every((path) => path.startsWith(`${routers[0].publicIpv4}/`)),
+      pathsOfF.join(" "),
     );
   });
 });

@@ -21,7 +21,7 @@ describe("a root that dies", { skip: labUnavailable() }, () => {
     await root.start();
     a = new Client(lab, lab.hostBehind("a", lab.router("left", "symmetric")), IDENTITIES[0]!, root.planetFile);
     b = new Client(lab, lab.hostBehind("b", lab.router("right", "symmetric")), IDENTITIES[1]!, root.planetFile);
-    await Promise.all([a.online(), b.online()]);
+    await Promise.all([a.connected(), b.connected()]);
     a.send(b, "hello");
     await b.message(a, "hello");
     // The peer cache groups its writes; a client that came a moment before the end may have to say HELLO again.

@@ -22,7 +22,7 @@ describe("a planet that gets a new version", { skip: labUnavailable() }, () => {
     const oldPlanet = join(scratchDirectory(), "planet");
     copyFileSync(root.planetFile, oldPlanet);
     const resident = new Client(lab, lab.openHost("resident"), IDENTITIES[0]!, oldPlanet);
-    await resident.online();
+    await resident.connected();
 
     root.command("world", "rotate", "--home", root.home, "--add-endpoint", `${root.host.ipv4}/443`);
     const newest = timestampOf(root.planetFile);
@@ -30,7 +30,7 @@ describe("a planet that gets a new version", { skip: labUnavailable() }, () => {
 
     // A node asks for worlds with its HELLO: at its start, and then about every four minutes.
     const returning = new Client(lab, lab.openHost("returning"), IDENTITIES[1]!, oldPlanet);
-    await returning.online();
+    await returning.connected();
     await returning.waitFor(
       "the new planet",
       ({ event, timestamp }) => event === "world" && BigInt(timestamp ?? 0) === newest,

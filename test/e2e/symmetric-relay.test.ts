@@ -23,7 +23,7 @@ describe("two clients behind symmetric NATs", { skip: labUnavailable() }, () => 
       new Client(lab, lab.hostBehind("a", lab.router("left", "symmetric")), IDENTITIES[0]!, root.planetFile),
       new Client(lab, lab.hostBehind("b", lab.router("right", "symmetric")), IDENTITIES[1]!, root.planetFile),
     ];
-    await Promise.all([a.online(), b.online()]);
+    await Promise.all([a.connected(), b.connected()]);
     a.send(b, "first");
     await b.message(a, "first");
     const sent = Array.from({ length: MESSAGES }, (_, number) => `message ${number}`);
@@ -44,7 +44,7 @@ describe("two clients behind symmetric NATs", { skip: labUnavailable() }, () => 
       new Client(lab, lab.hostBehind("c", lab.router("west", "symmetric")), IDENTITIES[2]!, root.planetFile),
       new Client(lab, lab.hostBehind("d", lab.router("east", "symmetric")), IDENTITIES[3]!, root.planetFile),
     ];
-    await Promise.all([a.online(), b.online()]);
+    await Promise.all([a.connected(), b.connected()]);
     // Not compressible, so that it really is several fragments.
     const long = Array.from({ length: 4000 }, (_, i) => String.fromCharCode(33 + ((i * i * 31 + i * 7) % 89))).join("");
     a.send(b, long);

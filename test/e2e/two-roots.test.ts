@@ -28,7 +28,7 @@ describe("two roots of one planet", { skip: labUnavailable() }, () => {
     lab.block(hostB, hosts[0].ipv4);
     a = new Client(lab, hostA, IDENTITIES[0]!, first.planetFile);
     b = new Client(lab, hostB, IDENTITIES[1]!, first.planetFile);
-    await Promise.all([a.online(), b.online()]);
+    await Promise.all([a.connected(), b.connected()]);
   });
   after(() => lab.close());
 
