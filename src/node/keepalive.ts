@@ -17,6 +17,7 @@ import { sendHello, sendHelloThrough } from "./hello-out.ts";
 import type { Node } from "./node.ts";
 import type { Peer } from "./peer.ts";
 import type { Millis } from "./ports.ts";
+import { tidyUnproven } from "./unproven.ts";
 
 const LOW_BANDWIDTH_FACTOR = 5;
 /** Upstreams are greeted again after 4 heartbeats, seeds of moons after 2. */
@@ -161,6 +162,7 @@ export class Keepalive {
   /** Expired paths go; whoever was silent for a month is forgotten. */
   #tidy(peer: Peer, now: Millis): void {
     const { topology, paths } = this.#node;
+    tidyUnproven(peer, now);
     if (topology.upstream(peer.address) !== undefined) return;
     if (now - peer.lastReceive >= PEER_MEMORY_MS) topology.removePeer(peer, "silent");
     else if (peer.paths.some((entry) => now - entry.lastReceive >= PATH_EXPIRATION_MS)) {

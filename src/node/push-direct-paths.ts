@@ -41,7 +41,7 @@ export function handlePushDirectPaths(node: Node, request: Request): boolean {
     const kind = ipScope(endpoint.ip) * 2 + (endpoint.family === 6 ? 1 : 0);
     const count = (tried.get(kind) ?? 0) + 1;
     tried.set(kind, count);
-    if (count <= MAX_PER_SCOPE_AND_FAMILY) node.sender.probeFromAll(peer, endpoint, now);
+    if (count <= MAX_PER_SCOPE_AND_FAMILY) node.sender.approachFromAll(peer, endpoint, now);
   }
   return true;
 }

@@ -23,6 +23,6 @@ export function handleRendezvous(node: Node, request: Request): boolean {
   const punch = new Uint8Array(PUNCH_BYTES);
   punch.set(node.sender.packetId().subarray(0, PUNCH_BYTES));
   node.ports.outbox.send(request.socket, endpoint, punch, PUNCH_TTL);
-  node.sender.probe(peer, request.socket, endpoint, request.now);
+  node.sender.approach(peer, request.socket, endpoint, request.now);
   return true;
 }

@@ -12,11 +12,12 @@ import { type Endpoint, endpointKey } from "../protocol/inet-address.ts";
 import { markFragmented, newPacket, packetIdOf } from "../protocol/packet.ts";
 import { Verb } from "../protocol/verbs.ts";
 import { ExpectedReplies } from "./expected-replies.ts";
-import type { Path } from "./path.ts";
+import { type Path, pathKey } from "./path.ts";
 import type { Peer } from "./peer.ts";
 import type { Millis, NodePorts } from "./ports.ts";
 import type { NodeStatistics } from "./statistics.ts";
 import type { Topology } from "./topology.ts";
+import { invite } from "./unproven.ts";
 
 const ID_BYTES = 8;
 const ID_POOL_BYTES = 4096;
@@ -136,7 +137,7 @@ export class Sender {
     const preferred = places.filter((place) => place.family === wanted);
     const choice = preferred.length > 0 ? preferred : places;
     const place = choice[coin[1]! % choice.length]!;
-    if (this.#topology.mayUse(peer.address, place)) this.greet(peer, null, place, now);
+    if (this.#topology.mayUse(peer.address, place)) this.approachFromAll(peer, place, now);
   }
 
   /** Asks whether an address answers: ECHO where the peer knows it, else a HELLO. */
@@ -147,12 +148,26 @@ export class Sender {
     this.#ports.outbox.send(socket, endpoint, packet);
   }
 
+  /** Probes a place that somebody told us of; what comes from there meanwhile is answered. */
+  approach(peer: Peer, socket: number, endpoint: Endpoint, now: Millis): void {
+    this.#invite(peer, socket, endpoint, now);
+    this.probe(peer, socket, endpoint, now);
+  }
+
   /** The same from every socket of the address's family: each is another hole in a NAT. */
-  probeFromAll(peer: Peer, endpoint: Endpoint, now: Millis): void {
+  approachFromAll(peer: Peer, endpoint: Endpoint, now: Millis): void {
+    for (const socket of this.#ports.outbox.sockets()) {
+      if (socket.local.family === endpoint.family) this.#invite(peer, socket.id, endpoint, now);
+    }
     if (!peer.answersEcho) return this.greet(peer, null, endpoint, now);
     const packet = this.seal(peer, Verb.ECHO, EMPTY);
     peer.probed(packetIdOf(packet), endpointKey(endpoint), now);
     this.fromAll(endpoint, packet);
+  }
+
+  #invite(peer: Peer, socket: number, endpoint: Endpoint, now: Millis): void {
+    const key = pathKey(socket, endpoint);
+    if (peer.findPath(key) === undefined) invite(peer, key, socket, endpoint, now);
   }
 
   /** The same bytes from every socket of the address's family. */

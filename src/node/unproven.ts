@@ -10,8 +10,10 @@ import type { Peer } from "./peer.ts";
 import type { Millis } from "./ports.ts";
 
 /** How many places one peer may have on probation, and how many answers wait for each. */
-export const MAX_UNPROVEN_PER_PEER = 4;
+export const MAX_UNPROVEN_PER_PEER = 16;
 const MAX_DEFERRED = 4;
+/** What a place that we probe of our own accord may be answered: its first questions, while ours is on its way. */
+const INVITED_CREDIT_BYTES = 256;
 /** A place that stays silent is forgotten after this. */
 const PROBATION_MS = 60_000;
 
@@ -45,6 +47,22 @@ export function unprovenPath(peer: Peer, key: string, socket: number, endpoint: 
     list[oldest] = entry;
   }
   return entry;
+}
+
+/**
+ * A place that we were told of by somebody we trust to (a root's RENDEZVOUS, the peer's own push, the operator) and
+ * now probe: what comes from there is expected, so it has some credit before it has sent anything. Without it two
+ * careful nodes would only ever ask each other.
+ */
+export function invite(peer: Peer, key: string, socket: number, endpoint: Endpoint, now: Millis): void {
+  const entry = unprovenPath(peer, key, socket, endpoint, now);
+  entry.credit = Math.max(entry.credit, INVITED_CREDIT_BYTES);
+}
+
+/** Forgets places that have been silent for a minute. */
+export function tidyUnproven(peer: Peer, now: Millis): void {
+  const left = peer.unproven?.filter((entry) => now - entry.lastSeen < PROBATION_MS);
+  peer.unproven = left === undefined || left.length === 0 ? undefined : left;
 }
 
 /** Keeps an answer until the place is proven; the oldest makes room. */

@@ -15,6 +15,7 @@ export const PAIR_QUIET_MS = 15_000;
 export const PAIR_VERDICT_MS = 60_000;
 /** A pair not relayed for this long is forgotten. */
 const PAIR_MEMORY_MS = 3_600_000;
+const MAX_REPEATS = 2;
 const WAYS = 4;
 const TWO_POW_32 = 0x100000000;
 
@@ -40,6 +41,8 @@ export class PairMemory {
   readonly #seen: Float64Array;
   /** 1 when this episode has had its verdict. */
   readonly #judged: Uint8Array;
+  /** Repetitions of the latest introduction. */
+  readonly #repeats: Uint8Array;
   #evicted = 0;
 
   constructor(maxPairs: number, random: Random) {
@@ -56,6 +59,7 @@ export class PairMemory {
     this.#introduced = new Float64Array(entries);
     this.#seen = new Float64Array(entries);
     this.#judged = new Uint8Array(entries);
+    this.#repeats = new Uint8Array(entries);
   }
 
   get capacity(): number {
@@ -78,13 +82,19 @@ export class PairMemory {
       this.#judged[entry] = 0;
     }
     this.#introduced[entry] = now;
+    this.#repeats[entry] = 0;
     return true;
   }
 
-  /** True if the pair was introduced within the last `withinMs`. */
-  introducedLately(from: Address, to: Address, withinMs: number, now: Millis): boolean {
+  /**
+   * True if the pair was introduced within the last `withinMs` and that may be repeated; twice at most, since whoever
+   * asks for it decides when.
+   */
+  repeatIntroduction(from: Address, to: Address, withinMs: number, now: Millis): boolean {
     const entry = this.#find(Math.min(from, to), Math.max(from, to));
-    return entry >= 0 && now - this.#introduced[entry]! < withinMs;
+    if (entry < 0 || now - this.#introduced[entry]! >= withinMs || this.#repeats[entry]! >= MAX_REPEATS) return false;
+    this.#repeats[entry]!++;
+    return true;
   }
 
   /**

@@ -146,7 +146,7 @@ export class Root implements RoleGauges {
     const decoded = counts ? decodeWhois(request.payload) : null;
     if (decoded === null || !decoded.ok) return counts;
     for (const address of decoded.value.addresses.slice(0, 1)) {
-      if (!this.pairs.introducedLately(request.peer.address, address, REINTRODUCE_WITHIN_MS, request.now)) continue;
+      if (!this.pairs.repeatIntroduction(request.peer.address, address, REINTRODUCE_WITHIN_MS, request.now)) continue;
       const other = node.topology.peer(address);
       if (other !== undefined) introduce(node, request.peer, other, request.now);
     }

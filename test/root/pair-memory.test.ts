@@ -22,9 +22,11 @@ describe("the memory of relayed pairs", () => {
     assert.ok(!pairs.relayed(2, 1, T + 10));
     assert.ok(!pairs.relayed(1, 2, T + 29_999));
     assert.ok(pairs.relayed(1, 2, T + 30_000));
-    assert.ok(pairs.introducedLately(2, 1, 5000, T + 31_000));
-    assert.ok(!pairs.introducedLately(2, 1, 5000, T + 36_000));
-    assert.ok(!pairs.introducedLately(1, 3, 5000, T));
+    assert.ok(!pairs.repeatIntroduction(2, 1, 5000, T + 36_000), "too late");
+    assert.ok(pairs.repeatIntroduction(2, 1, 5000, T + 31_000));
+    assert.ok(pairs.repeatIntroduction(1, 2, 5000, T + 31_000));
+    assert.ok(!pairs.repeatIntroduction(1, 2, 5000, T + 31_000), "twice is enough");
+    assert.ok(!pairs.repeatIntroduction(1, 3, 5000, T));
   });
 
   test("a pair whose packets stop has gone direct, one that goes on for a minute is relayed; each is judged once", () => {
