@@ -35,6 +35,8 @@ import { formatWorldId } from "./world/world.ts";
 
 /** Interfaces are looked at this often (vl1-behaviour.md §7). */
 const RESCAN_INTERVAL_MS = 30_000;
+/** local.conf is looked at this often (local-api.md §6). */
+const LOCAL_CONF_INTERVAL_MS = 10_000;
 /** `metrics.prom` is written this often (metrics.md). */
 const METRICS_FILE_INTERVAL_MS = 15_000;
 
@@ -174,7 +176,8 @@ export class Daemon {
     metricsRef.metrics = metrics;
     await this.#startApi(metrics);
     await this.#startTelemetry(metrics, cache);
-    this.#startRescans();
+    this.#every(RESCAN_INTERVAL_MS, () => this.#transport.rescan());
+    this.#watchLocalConf();
     this.#home.writePort(this.port);
     void this.#makeProber(pool);
   }
@@ -260,9 +263,22 @@ export class Daemon {
     return new PhysicalRules(this.#config.physical, this.#config.virtual);
   }
 
-  #startRescans(): void {
-    const timer = setInterval(() => void this.#transport.rescan(), RESCAN_INTERVAL_MS);
+  #every(intervalMs: number, run: () => Promise<unknown> | undefined): void {
+    const timer = setInterval(() => {
+      run()?.catch((error: unknown) => this.#log.error({ err: error }, "periodic work"));
+    }, intervalMs);
     this.#undo.push(() => clearInterval(timer));
+  }
+
+  /** Tools of the reference write local.conf and expect that to be noticed (local-api.md §6). */
+  #watchLocalConf(): void {
+    let seen = this.#home.localConfChangedAt();
+    this.#every(LOCAL_CONF_INTERVAL_MS, () => {
+      const changed = this.#home.localConfChangedAt();
+      if (changed === seen) return undefined;
+      seen = changed;
+      return this.reload();
+    });
   }
 
   #makeMetrics(pool: IdentityPool, cache: FilePeerCache): Metrics {
@@ -285,6 +301,7 @@ export class Daemon {
       openFiles,
     });
     this.#undo.push(() => metrics.stop());
+    if (!this.#config.telemetry.metricsFile) return metrics;
     const stopFile = startMetricsFile(
       metrics,
       async (text) => this.#home.writeMetrics(text),

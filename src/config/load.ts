@@ -54,7 +54,7 @@ export interface Config {
     readonly identityPerSecond: number;
   };
   readonly api: { readonly enabled: boolean; readonly allowManagementFrom: IpPrefix[] };
-  readonly telemetry: { readonly listen: ListenAddress | null };
+  readonly telemetry: { readonly listen: ListenAddress | null; readonly metricsFile: boolean };
   readonly log: { readonly level: LogLevel; readonly pretty: boolean };
   readonly lowBandwidthMode: boolean;
 }
@@ -154,7 +154,7 @@ function configOf(home: string, values: ConfigValues): Config {
       identityPerSecond: values["limits.identityPerSecond"],
     },
     api: { enabled: values["api.enabled"], allowManagementFrom: values["api.allowManagementFrom"] },
-    telemetry: { listen: values["telemetry.listen"] },
+    telemetry: { listen: values["telemetry.listen"], metricsFile: values["telemetry.metricsFile"] },
     log: { level: values["log.level"], pretty: values["log.pretty"] },
     lowBandwidthMode: values.lowBandwidthMode,
   };

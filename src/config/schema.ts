@@ -120,6 +120,11 @@ export const KEYS = {
       example: '"127.0.0.1:9994"',
     },
   ),
+  "telemetry.metricsFile": flag(
+    true,
+    false,
+    "write metrics.prom into the home every 15 s, for tools that read the reference's; off spares flash memory",
+  ),
   "log.level": key<LogLevel>(z.enum(LOG_LEVELS), "info", {
     hot: true,
     help: "how much is logged",

@@ -221,7 +221,7 @@ export class Node {
     return queued;
   }
 
-  /** An identity became known (HELLO, WHOIS, a world): whatever waited for it goes on. */
+  /** An identity became known (HELLO, WHOIS, a world) or reachable: whatever waited for it goes on. */
   peerKnown(peer: Peer, now: Millis): void {
     for (const { verb, payload } of this.unsent.take(peer.address, now)) {
       if (!this.sender.toPeer(peer, verb, payload, now)) this.drop("unknown_destination");

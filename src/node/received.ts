@@ -72,6 +72,7 @@ function learn(node: Node, request: Request, roundTripMs: number): void {
   for (const packet of prove(peer, pathKey, now)) node.sender.onPath(path, packet, now);
   if (peer.worldsOwed) node.handout.hand(peer, now);
   node.cachePeer(peer, now);
+  node.peerKnown(peer, now);
   if (moved) node.peerMoved(peer, now);
 }
 

@@ -9,7 +9,7 @@
  *   peers.d/<10 hex>.peer               the reference's peer cache; ours is peers.cache (peer-cache.ts)
  *   signing/<16 hex>.secret             keys that sign our worlds (ours, 0700)
  */
-import { existsSync, readdirSync } from "node:fs";
+import { existsSync, readdirSync, statSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { ConfigError } from "../config/errors.ts";
 import { publicFromSecret } from "../crypto/c25519.ts";
@@ -221,6 +221,11 @@ export class Home implements WorldStore {
   /** The text of local.conf, or null. Its meaning is config/local-conf.ts's business. */
   readLocalConf(): string | null {
     return readTextIfPresent(this.file("local.conf"), MAX_LOCAL_CONF_BYTES);
+  }
+
+  /** When local.conf was last changed (ms since the epoch), or 0. */
+  localConfChangedAt(): number {
+    return statSync(this.file("local.conf"), { throwIfNoEntry: false })?.mtimeMs ?? 0;
   }
 
   writeLocalConf(text: string): void {

@@ -92,7 +92,7 @@ virtual:
 limits: {maxPeers: 1, cachePeers: 2, maxPairs: 3, maxMulticastMembers: 4, identityThreads: 5, identityQueue: 6,
   identityPerPrefixPerMinute: 7, identityPerPrefixBurst: 8, identityPerSecond: 9}
 api: {enabled: false, allowManagementFrom: [10.1.1.1, 192.168.7.9/16]}
-telemetry: {listen: "[::1]:9000"}
+telemetry: {listen: "[::1]:9000", metricsFile: false}
 log: {level: debug, pretty: true}
 lowBandwidthMode: true
 `,
@@ -112,7 +112,7 @@ lowBandwidthMode: true
     assert.deepEqual(Object.values(config.limits), [1, 2, 3, 4, 5, 6, 7, 8, 9]);
     assert.deepEqual(showValue(config.listen.bind), ["192.0.2.1", "::"]);
     assert.deepEqual(showValue(config.api.allowManagementFrom), ["10.1.1.1/32", "192.168.0.0/16"]);
-    assert.deepEqual(config.telemetry.listen, { host: "::1", port: 9000 });
+    assert.deepEqual(config.telemetry, { listen: { host: "::1", port: 9000 }, metricsFile: false });
     assert.deepEqual(config.log, { level: "debug", pretty: true });
   });
 
