@@ -46,7 +46,7 @@ describe("the layers", () => {
       interfacePrefixBlacklist: [],
       receiveBufferBytes: 4 << 20,
     });
-    assert.deepEqual(config.telemetry, { listen: { host: "127.0.0.1", port: 9994 } });
+    assert.deepEqual(config.telemetry, { listen: { host: "127.0.0.1", port: 9994 }, metricsFile: true });
     assert.deepEqual(config.log, { level: "info", pretty: false });
     assert.equal(config.home, home);
     assert.deepEqual([warnings, localConf], [[], {}]);
@@ -155,7 +155,7 @@ lowBandwidthMode: true
     put("orrery.yaml", "");
     assert.equal(load().config.listen.port, 9993);
     put("orrery.yaml", "# nothing\nlisten:\n  # port: 1\nlog:\ntelemetry: {listen: off}\n");
-    assert.deepEqual(load().config.telemetry, { listen: null });
+    assert.deepEqual(load().config.telemetry, { listen: null, metricsFile: true });
     for (const text of ["telemetry: {listen: null}", "telemetry: {listen: false}"]) {
       put("orrery.yaml", text);
       assert.equal(load().config.telemetry.listen, null, text);
