@@ -40,6 +40,9 @@ import type { HelloResult } from "./statistics.ts";
 /** A HELLO has no business being larger: identity, worlds and 32 moons fit well inside. */
 const MAX_HELLO_BYTES = 1432;
 
+/** Places from which one unknown node may greet while it is validated. */
+const MAX_PLACES = 8;
+
 /** Where a HELLO came from and what came. */
 interface Arrival {
   readonly packet: Uint8Array;
@@ -57,7 +60,8 @@ interface Pending {
   readonly ticket: number;
   readonly identity: Identity;
   readonly peerKey: PeerKey;
-  arrival: Arrival;
+  /** By place, the latest of each: a node greets from several ports and over both families at once. */
+  readonly arrivals: Map<string, Arrival>;
 }
 
 export class HelloReceiver {
@@ -111,8 +115,9 @@ export class HelloReceiver {
     const peer = known ?? topology.addPeer(pending.identity);
     peer.key ??= pending.peerKey;
     this.#count("accepted");
-    ports.events({ type: "peer-added", address, from: pending.arrival.from });
-    this.#accept(peer, pending.arrival, now);
+    const [first] = pending.arrivals.values();
+    ports.events({ type: "peer-added", address, from: first!.from });
+    for (const arrival of pending.arrivals.values()) this.#accept(peer, arrival, now);
     this.#node.peerKnown(peer, now);
   }
 
@@ -130,9 +135,11 @@ export class HelloReceiver {
   #stranger(identity: Identity, arrival: Arrival, now: Millis): void {
     const waiting = this.#pending.get(identity.address);
     if (waiting !== undefined) {
-      // The same node again (another of its ports, or its retry): the latest counts, the work is under way.
-      if (waiting.identity.equals(identity) && dearmor(arrival.packet, waiting.peerKey)) {
-        waiting.arrival = keep(arrival);
+      // The same node again, from another of its places or once more from the same: the work is under way.
+      const { arrivals } = waiting;
+      const room = arrivals.has(arrival.key) || arrivals.size < MAX_PLACES;
+      if (room && waiting.identity.equals(identity) && dearmor(arrival.packet, waiting.peerKey)) {
+        arrivals.set(arrival.key, keep(arrival));
       }
       return;
     }
@@ -143,7 +150,8 @@ export class HelloReceiver {
     const full = this.#pending.size >= this.#node.maxValidations;
     if (full || !this.#node.ports.validator.validate(ticket, identity)) return this.#count("queue_full");
     this.#tickets.set(ticket, identity.address);
-    this.#pending.set(identity.address, { ticket, identity, peerKey, arrival: keep(arrival) });
+    const arrivals = new Map([[arrival.key, keep(arrival)]]);
+    this.#pending.set(identity.address, { ticket, identity, peerKey, arrivals });
   }
 
   /** First come wins: the newcomer is told, in suite 1 with its own key so that it can read it. */

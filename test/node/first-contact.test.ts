@@ -47,6 +47,20 @@ describe("first contact with a root", () => {
     assert.ok(root.views.peer(a.address, network.now)!.latencyMs >= 20);
   });
 
+  test("a client with several ports and both families is answered at each of its places", () => {
+    const network = new VirtualNetwork();
+    const both = [ROOT_AT, "2620:4f:8000::10/9993"];
+    const planet = testPlanet([{ identity: ROOT!, endpoints: both }]);
+    const root = network.add({ identity: ROOT!, planet, addresses: both });
+    const places = ["192.31.196.2/9993", "192.31.196.2/29994", "2620:4f:8001::2/9993", "2620:4f:8001::2/29994"];
+    const a = network.add({ identity: A!, planet, addresses: places });
+    network.advance(300);
+    assert.deepEqual(a.pathsTo(root).length, 4, "each of its sockets has a path to the root");
+    const families = new Set(root.pathsTo(a).map((path) => path.includes(":")));
+    assert.equal(families.size, 2, "the root has a path over each family");
+    assert.equal(root.validationsAsked, 1);
+  });
+
   test("two clients in the open find each other by WHOIS and RENDEZVOUS and stop using the root", () => {
     const { network, root, a, b } = constellation({});
     network.advance(1000);
