@@ -26,8 +26,12 @@ import { decodeMulticastGather, encodeOkMulticastGather } from "../protocol/mess
 import { decodeMulticastLike } from "../protocol/messages/multicast-like.ts";
 import { OK_BODY_OFFSET } from "../protocol/messages/ok.ts";
 
-/** Groups that one member may subscribe to (the reference's clients stop at 1024 for all their networks). */
-const MAX_GROUPS_PER_MEMBER = 4096;
+/**
+ * Groups that one member may always subscribe to while there is room at all, and the share of what is free that it may
+ * take beyond these: no number of greedy members can fill the table for the others.
+ */
+const MODEST_GROUPS = 64;
+const GREEDY_SHARE = 1 / 16;
 const MAX_UNANSWERED = 1024;
 /** How long a member counts as new to its network, and how many new ones a GATHER is answered with. */
 const NEWCOMER_MS = 15_000;
@@ -121,7 +125,8 @@ export class MulticastTable {
     let members = this.#groups.get(key);
     if (members === undefined || !members.has(member)) {
       const own = this.#groupsOf.get(member) ?? 0;
-      if (this.#members >= this.#maxMembers || own >= MAX_GROUPS_PER_MEMBER) {
+      const free = this.#maxMembers - this.#members;
+      if (free <= 0 || (own >= MODEST_GROUPS && own >= free * GREEDY_SHARE)) {
         this.#node.drop("queue_full");
         return;
       }
