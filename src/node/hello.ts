@@ -213,7 +213,8 @@ export class HelloReceiver {
       peer.protocolVersion = hello.protocolVersion;
       peer.version = [hello.versionMajor, hello.versionMinor, hello.versionRevision];
     }
-    received(node, request);
+    // A replay may ask an unproven place to prove itself, but must not keep a path alive that its owner has left.
+    if (!replayed || !proven) received(node, request);
   }
 
   #moons(peer: Peer, { packet, encryptedFrom }: Arrival): readonly WorldReference[] {

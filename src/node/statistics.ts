@@ -18,7 +18,6 @@ export const HELLO_RESULTS = [
 export type HelloResult = (typeof HELLO_RESULTS)[number];
 
 export const WHOIS_RESULTS = ["answered", "asked_upstream", "unknown", "rate_limited", "malformed"] as const;
-export type WhoisResult = (typeof WHOIS_RESULTS)[number];
 
 /** Why a datagram was dropped, at the node or at the relay. */
 export const DROP_REASONS = [
@@ -42,7 +41,6 @@ export const DROP_REASONS = [
 export type DropReason = (typeof DROP_REASONS)[number];
 
 export const RATE_GATES = ["identity", "whois", "echo", "push_direct_paths", "network_credentials", "beacon"] as const;
-export type RateGate = (typeof RATE_GATES)[number];
 
 function zeros<K extends string>(keys: readonly K[]): Record<K, number> {
   return Object.fromEntries(keys.map((key) => [key, 0])) as Record<K, number>;

@@ -40,9 +40,6 @@ export const WHOIS_RETRY_MS = 500;
 export const QUEUE_LIFETIME_MS = 5000;
 export const QUEUE_ENTRIES = 32;
 export const UNITE_INTERVAL_MS = 30_000;
-export const TRUST_EXPIRATION_MS = 600_000;
-export const DIRECT_PATH_PUSH_RELAYED_MS = 15_000;
-export const DIRECT_PATH_PUSH_DIRECT_MS = 120_000;
 export const SURFACE_TIMEOUT_MS = 600_000;
 export const MULTICAST_LIKE_EXPIRE_MS = 600_000;
 

@@ -7,7 +7,6 @@ import type { Reader, Writer } from "./bytes.ts";
 /** A 48-bit MAC as an exact integer, 0 … 2^48−1. */
 export type Mac = number;
 
-export const MAC_ADDRESS_BYTES = 6;
 export const BROADCAST_MAC: Mac = 0xffffffffffff;
 
 const FIRST_OCTET = 0x10000000000;
