@@ -2,8 +2,17 @@
  * What the node and the relay tell: our own families, in base units, with closed label sets. Every sample with a fixed
  * label exists from the start, so that a rate is 0 and not "no data" until something happens.
  */
+import { DROP_REASONS, type DropReason } from "../node/statistics.ts";
 import { PROTOCOL_VERSION } from "../protocol/constants.ts";
-import { counter, gauge, type HistogramMetric, type MetricDefinition, putEach, type Reading } from "./definition.ts";
+import {
+  counter,
+  gauge,
+  type HistogramMetric,
+  type MetricDefinition,
+  type Put,
+  putEach,
+  type Reading,
+} from "./definition.ts";
 
 /** From the introduction of a pair until its relay traffic stops. Most NATs open within the first two tries. */
 export const TIME_TO_DIRECT: HistogramMetric = {
@@ -15,6 +24,33 @@ export const TIME_TO_DIRECT: HistogramMetric = {
 };
 
 const WORLD_KINDS = ["planet", "moon"] as const;
+
+/** For what each plane drops. A series that can never move would promise a check that nobody makes. */
+const PLANE_DROPS: Readonly<Record<"node" | "relay", readonly DropReason[]>> = {
+  node: [
+    "runt",
+    "malformed",
+    "bad_mac",
+    "bad_cipher",
+    "bad_fragment",
+    "bad_compression",
+    "from_self",
+    "reserved_address",
+    "unknown_source",
+    "unknown_destination",
+    "unexpected_reply",
+    "queue_full",
+    "blacklisted",
+  ],
+  relay: ["runt", "from_self", "reserved_address", "hop_limit", "unknown_destination", "not_upstream", "blacklisted"],
+};
+
+/** The reasons of a plane, and whatever else it counted all the same: nothing that was dropped goes untold. */
+function putDrops(put: Put, plane: "node" | "relay", drops: Readonly<Record<DropReason, number>>): void {
+  for (const reason of DROP_REASONS) {
+    if (drops[reason] > 0 || PLANE_DROPS[plane].includes(reason)) put(drops[reason], { plane, reason });
+  }
+}
 
 /** Adoption of the worlds of one kind: peers by version, and the smallest share that is current. */
 function adoptionOf({ gauges }: Reading, kind: "planet" | "moon") {
@@ -96,8 +132,8 @@ const CONTROL_METRICS: readonly MetricDefinition[] = [
   counter("orrery_drops_total", "Datagrams dropped, by reason and by the plane that dropped them.", {
     labels: ["plane", "reason"],
     read: ({ statistics, source }, put) => {
-      putEach(put, "reason", statistics.drops, { plane: "node" });
-      putEach(put, "reason", source.relay.drops, { plane: "relay" });
+      putDrops(put, "node", statistics.drops);
+      putDrops(put, "relay", source.relay.drops);
     },
   }),
   gauge("orrery_table_entries", "Entries of each bounded table.", {
@@ -149,7 +185,7 @@ const RELAY_METRICS: readonly MetricDefinition[] = [
   counter("orrery_relay_upstream_total", "Those of orrery_relay_packets_total that went to another root.", {
     read: ({ source }, put) => put(source.relay.forwardedToUpstream),
   }),
-  gauge("orrery_relay_pairs_active", "Pairs of peers relayed within the last 30 seconds.", {
+  gauge("orrery_relay_pairs_active", "Pairs of peers relayed within the last 15 seconds.", {
     read: ({ gauges }, put) => put(gauges.relayPairsActive),
   }),
   counter("orrery_rendezvous_sent_total", "RENDEZVOUS packets sent, by family of the address told.", {
@@ -157,11 +193,19 @@ const RELAY_METRICS: readonly MetricDefinition[] = [
     read: ({ statistics }, put) => putEach(put, "family", statistics.rendezvous),
   }),
   counter(
+    "orrery_introductions_total",
+    "Introductions of a pair; one that stays on the relay is introduced again every 30 seconds.",
+    {
+      read: ({ statistics }, put) => put(statistics.pairs.introduced),
+    },
+  ),
+  counter(
     "orrery_pairs_total",
-    "Pairs introduced, and how many of them went direct or were still relayed a minute later.",
+    "Pairs that met on the relay: direct once it fell silent for them, relayed if it still carries them a minute later.",
     {
       labels: ["outcome"],
-      read: ({ statistics }, put) => putEach(put, "outcome", statistics.pairs),
+      read: ({ statistics: { pairs } }, put) =>
+        putEach(put, "outcome", { direct: pairs.direct, relayed: pairs.relayed }),
     },
   ),
   gauge("orrery_direct_ratio", "Share of the decided pairs since start that went direct; NaN before the first one.", {

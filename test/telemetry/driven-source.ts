@@ -118,7 +118,7 @@ export class DrivenSource implements MetricsSource {
     statistics.hello.known += 5;
     statistics.hello.accepted += 1;
     statistics.whois.answered += 4;
-    statistics.drops.hop_limit += 1;
+    statistics.drops.bad_mac += 1;
     statistics.rateLimited.whois += 1;
     statistics.rendezvous.ipv4 += 2;
     statistics.rendezvous.ipv6 += 1;

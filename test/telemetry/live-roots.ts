@@ -1,12 +1,10 @@
-/**
- * The roots that Prometheus scrapes in prometheus.test.ts. `startIdleRoot` and `startBusyRoot` are the only places
- * that know what stands behind the address.
- */
-import { once } from "node:events";
-import { createServer } from "node:http";
-import type { AddressInfo } from "node:net";
-import { Metrics, type MetricsSource } from "../../src/telemetry/metrics.ts";
-import { DrivenSource } from "./driven-source.ts";
+/** The roots that Prometheus scrapes in prometheus.test.ts: what they have in common, and the one without clients. */
+import { type ChildProcess, spawnSync } from "node:child_process";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+import { ownDirectory, spawnOwned, stopChild } from "./owned.ts";
 
 /** A root whose metrics can be scraped without a token. */
 export interface LiveRoot {
@@ -15,49 +13,42 @@ export interface LiveRoot {
   stop(): Promise<void>;
 }
 
-const STEP_INTERVAL_MS = 100;
+/** Less than any kernel grants, so that no alert depends on the machine. */
+export const RECEIVE_BUFFER_BYTES = 131_072;
 
-async function serveMetrics(source: MetricsSource): Promise<LiveRoot & { metrics: Metrics }> {
-  const metrics = new Metrics(source);
-  const server = createServer((_request, response) => {
-    metrics.render().then(
-      (text) => response.writeHead(200, { "content-type": metrics.contentType }).end(text),
-      (error: unknown) => response.writeHead(500).end(String(error)),
-    );
-  });
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
-  return {
-    metrics,
-    metricsUrl: `http://127.0.0.1:${(server.address() as AddressInfo).port}/metrics`,
-    stop: async () => {
-      metrics.stop();
-      server.closeAllConnections();
-      server.close();
-      await once(server, "close");
-    },
-  };
+const MAIN = fileURLToPath(new URL("../../dist/main.js", import.meta.url));
+
+/** A healthy root that has no client. Needs no privilege and nothing but loopback. */
+export async function startIdleRoot(): Promise<LiveRoot> {
+  const home = join(ownDirectory(), "home");
+  const init = spawnSync(process.execPath, [MAIN, "init", "--home", home, "--endpoint", "127.0.0.1/9993"]);
+  if (init.status !== 0) throw new Error(`orrery init: ${init.stderr}`);
+  writeFileSync(
+    join(home, "orrery.yaml"),
+    JSON.stringify({
+      listen: { bind: ["127.0.0.1"], receiveBufferBytes: RECEIVE_BUFFER_BYTES },
+      telemetry: { listen: "127.0.0.1:0" },
+      log: { level: "warn" },
+    }),
+  );
+  const child = spawnOwned(process.execPath, [MAIN, "up", "--home", home, "--port", "0"], "pipe");
+  try {
+    const port = await telemetryPort(child);
+    return { metricsUrl: `http://127.0.0.1:${port}/metrics`, stop: () => stopChild(child) };
+  } catch (error) {
+    await stopChild(child);
+    throw error;
+  }
 }
 
-/** A healthy root that has no client. */
-export function startIdleRoot(): Promise<LiveRoot> {
-  return serveMetrics(new DrivenSource());
-}
-
-/** A healthy root with clients that meet, talk and go direct all the time. */
-export async function startBusyRoot(): Promise<LiveRoot> {
-  const source = new DrivenSource();
-  source.step();
-  const root = await serveMetrics(source);
-  const timer = setInterval(() => {
-    source.step();
-    root.metrics.observe({ type: "pair-direct", a: 1, b: 2, afterMs: 800 });
-  }, STEP_INTERVAL_MS);
-  return {
-    metricsUrl: root.metricsUrl,
-    stop: () => {
-      clearInterval(timer);
-      return root.stop();
-    },
-  };
+/** The daemon says in its first line which port it chose. */
+async function telemetryPort(child: ChildProcess): Promise<string> {
+  for await (const line of createInterface({ input: child.stdout! })) {
+    const port = /metrics on port (\d+)/.exec(line)?.[1];
+    if (port !== undefined) {
+      child.stdout!.resume();
+      return port;
+    }
+  }
+  throw new Error("the idle root ended, or never said where its metrics are");
 }

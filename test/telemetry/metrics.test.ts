@@ -55,6 +55,34 @@ describe("our metrics", () => {
     }
   });
 
+  test("a reason for which a plane cannot drop has no series, unless it happens all the same", async () => {
+    const source = new DrivenSource();
+    const metrics = new Metrics(source);
+    const relayed = 'orrery_drops_total{plane="relay",reason="malformed"}';
+    const before = await samplesOf(metrics);
+    source.relay.drops.malformed = 1;
+    const after = await samplesOf(metrics);
+    metrics.stop();
+    assert.equal(before.get('orrery_drops_total{plane="node",reason="malformed"}'), 0);
+    assert.deepEqual([before.get(relayed), after.get(relayed)], [undefined, 1]);
+  });
+
+  test("introductions are counted apart from pairs, which may be introduced many times", async () => {
+    const source = new DrivenSource();
+    Object.assign(source.statistics.pairs, { introduced: 120, direct: 1, relayed: 2 });
+    const metrics = new Metrics(source);
+    const samples = await samplesOf(metrics);
+    metrics.stop();
+    assert.equal(samples.get("orrery_introductions_total"), 120);
+    assert.deepEqual(
+      [...samples].filter(([key]) => key.startsWith("orrery_pairs_total")),
+      [
+        ['orrery_pairs_total{outcome="direct"}', 1],
+        ['orrery_pairs_total{outcome="relayed"}', 2],
+      ],
+    );
+  });
+
   test("a wrong number costs one sample and not the scrape", async () => {
     const source = new DrivenSource();
     source.statistics.whois.answered = Number.NaN;

@@ -1,12 +1,12 @@
 /** Runs the real Prometheus and promtool on loopback, with a temporary store, for one test file. */
-import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { type ChildProcess, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { copyFile, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { copyFileSync, writeFileSync } from "node:fs";
 import type { AddressInfo } from "node:net";
 import { createServer } from "node:net";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { ownDirectory, spawnOwned, stopChild } from "./owned.ts";
 
 /** Null when both programs run here; otherwise what to do, for the reader of the test's output. */
 export function missingPrometheus(): string | null {
@@ -22,6 +22,12 @@ export function missingPrometheus(): string | null {
 export function promtool(args: readonly string[], input = ""): { status: number | null; output: string } {
   const { status, stdout, stderr } = spawnSync("promtool", args, { input, encoding: "utf8" });
   return { status, output: stdout + stderr };
+}
+
+/** What Prometheus is to scrape, and under which name. */
+export interface Target {
+  readonly job: string;
+  readonly url: string;
 }
 
 /** One series of a query's result: its labels and its values, oldest first. */
@@ -59,31 +65,30 @@ async function freePort(): Promise<number> {
 /** A running Prometheus. Stop it in any case. */
 export class Prometheus {
   readonly #process: ChildProcess;
-  readonly #directory: string;
   readonly #url: string;
 
-  private constructor(process: ChildProcess, directory: string, url: string) {
+  private constructor(process: ChildProcess, url: string) {
     this.#process = process;
-    this.#directory = directory;
     this.#url = url;
   }
 
-  /** Scrapes the addresses as one job every half second and evaluates the rules of the file as often. */
-  static async start(job: string, metricsUrls: readonly string[], rulesFile: string): Promise<Prometheus> {
-    const directory = await mkdtemp(join(tmpdir(), "orrery-prometheus-"));
-    await copyFile(rulesFile, join(directory, "rules.yml"));
-    const targets = metricsUrls.map((url) => ({
-      targets: [new URL(url).host],
-      labels: { __metrics_path__: new URL(url).pathname },
+  /** Scrapes the targets every second and evaluates the rules of the file as often. */
+  static async start(targets: readonly Target[], rulesFile: string): Promise<Prometheus> {
+    const directory = ownDirectory();
+    copyFileSync(rulesFile, join(directory, "rules.yml"));
+    const jobs = targets.map(({ job, url }) => ({
+      job_name: job,
+      metrics_path: new URL(url).pathname,
+      static_configs: [{ targets: [new URL(url).host] }],
     }));
     const configuration = {
-      global: { scrape_interval: "500ms", scrape_timeout: "500ms", evaluation_interval: "500ms" },
+      global: { scrape_interval: "1s", scrape_timeout: "1s", evaluation_interval: "1s" },
       rule_files: ["rules.yml"],
-      scrape_configs: [{ job_name: job, static_configs: targets }],
+      scrape_configs: jobs,
     };
-    await writeFile(join(directory, "prometheus.yml"), JSON.stringify(configuration));
+    writeFileSync(join(directory, "prometheus.yml"), JSON.stringify(configuration));
     const port = await freePort();
-    const child = spawn(
+    const child = spawnOwned(
       "prometheus",
       [
         `--config.file=${join(directory, "prometheus.yml")}`,
@@ -91,9 +96,9 @@ export class Prometheus {
         `--web.listen-address=127.0.0.1:${port}`,
         "--log.level=error",
       ],
-      { stdio: ["ignore", "ignore", "inherit"] },
+      "ignore",
     );
-    const prometheus = new Prometheus(child, directory, `http://127.0.0.1:${port}`);
+    const prometheus = new Prometheus(child, `http://127.0.0.1:${port}`);
     try {
       await prometheus.until("Prometheus answers", async () => (await fetch(`${prometheus.#url}/-/ready`)).ok);
     } catch (error) {
@@ -104,8 +109,8 @@ export class Prometheus {
   }
 
   /** Waits until `condition` holds; failures of it count as "not yet". Throws when it takes too long. */
-  async until(what: string, condition: () => Promise<boolean>): Promise<void> {
-    const deadline = Date.now() + START_TIMEOUT_MS;
+  async until(what: string, condition: () => Promise<boolean>, timeoutMs = START_TIMEOUT_MS): Promise<void> {
+    const deadline = Date.now() + timeoutMs;
     while (Date.now() < deadline) {
       if (this.#process.exitCode !== null) throw new Error(`Prometheus ended with ${this.#process.exitCode}`);
       if (await condition().catch(() => false)) return;
@@ -141,14 +146,9 @@ export class Prometheus {
     return groups.flatMap((group) => group.rules);
   }
 
-  /** Ends the process and removes its store. */
+  /** Ends the process. */
   async stop(): Promise<void> {
-    if (this.#process.exitCode === null && this.#process.signalCode === null) {
-      const ended = once(this.#process, "exit");
-      this.#process.kill("SIGTERM");
-      await ended;
-    }
-    await rm(this.#directory, { recursive: true, force: true });
+    await stopChild(this.#process);
   }
 
   async #series(endpoint: string, parameters: Record<string, string>): Promise<Series[]> {
