@@ -292,7 +292,7 @@ describe("deploy/compose.yaml", () => {
   });
 
   test("has Prometheus scrape where Orrery listens, and Grafana ask that Prometheus", () => {
-    const prometheus = parse(readProjectFile("deploy/prometheus.yml")) as {
+    const prometheus = parse(readProjectFile("grafana/prometheus.yml")) as {
       rule_files: string[];
       scrape_configs: { job_name: string; static_configs: { targets: string[] }[] }[];
     };
@@ -301,7 +301,9 @@ describe("deploy/compose.yaml", () => {
     assert.equal(compose.services["orrery"]!.environment!["ORRERY_TELEMETRY_LISTEN"], "0.0.0.0:9994");
     const mounted = compose.services["prometheus"]!.volumes!.map((volume) => volume.split(":")[1]);
     for (const file of prometheus.rule_files) assert.ok(mounted.includes(`/etc/prometheus/${file}`), file);
-    const source = parse(readProjectFile("deploy/grafana-datasource.yml")) as { datasources: { url: string }[] };
+    const source = parse(readProjectFile("grafana/provisioning/datasources/prometheus.yml")) as {
+      datasources: { url: string }[];
+    };
     assert.equal(source.datasources[0]!.url, "http://prometheus:9090");
   });
 
@@ -315,7 +317,7 @@ describe("deploy/compose.yaml", () => {
 
   test("has a Prometheus configuration that promtool accepts, rules included", (t) => {
     const folder = temporaryFolder(t);
-    cpSync(join(PROJECT, "deploy/prometheus.yml"), join(folder, "prometheus.yml"));
+    cpSync(join(PROJECT, "grafana/prometheus.yml"), join(folder, "prometheus.yml"));
     cpSync(join(PROJECT, "grafana/alerts.yml"), join(folder, "alerts.yml"));
     const result = runTool(t, "promtool", ["check", "config", join(folder, "prometheus.yml")]);
     if (result !== null) assert.equal(result.status, 0, result.text);
