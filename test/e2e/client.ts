@@ -68,11 +68,15 @@ export class Client {
     return event.at - this.startedAt;
   }
 
-  /** Waits until it has a path to a root: from then on it can send and be found. */
+  /** Waits until it has a path to a root in every family of its host: from then on it can send and be found by both. */
   async connected(timeoutMs = 15_000): Promise<void> {
     await this.waitFor("its start", ({ event }) => event === "up", timeoutMs);
+    const wanted = this.host.ipv6 === null ? 1 : 2;
     const end = performance.now() + timeoutMs;
-    while (!(await this.peers()).some(({ role, paths }) => role === "PLANET" && paths.length > 0)) {
+    for (;;) {
+      const root = (await this.peers()).find(({ role, paths }) => role === "PLANET" && paths.length > 0);
+      const families = new Set(root?.paths.map((path) => (path.includes(":") ? 6 : 4)));
+      if (families.size === wanted) return;
       if (performance.now() > end) throw new Error(`client ${this.address} finds no root: ${this.#complaints}`);
       await sleep(20);
     }
