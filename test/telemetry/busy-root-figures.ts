@@ -1,6 +1,6 @@
 /**
  * What the metrics of the busy root must say of what happened to it (busy-root.ts): four clients, two pairs, one of
- * which went direct, a planet in its second version, and six datagrams of rubbish. Metrics of which nothing happened
+ * which went direct, a planet of which one client has an older version, and six datagrams of rubbish. Metrics of which nothing happened
  * there are not in the list.
  */
 

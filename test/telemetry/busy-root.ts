@@ -47,7 +47,7 @@ export class BusyRoot implements LiveRoot {
   readonly metricsUrl: string;
   readonly #lab: Lab;
   readonly #root: RootDaemon;
-  /** The planet before the root's last rotation. */
+  /** The first version of the planet. */
   readonly #oldPlanet: string;
   readonly #server: Server;
   #talk: NodeJS.Timeout | undefined;
@@ -60,14 +60,17 @@ export class BusyRoot implements LiveRoot {
     this.metricsUrl = `http://127.0.0.1:${(server.address() as AddressInfo).port}/metrics`;
   }
 
-  /** The root alone, already on the second version of its planet. */
+  /** The root alone, already on a newer version of its planet. */
   static async start(): Promise<BusyRoot> {
     const lab = new Lab();
     try {
       const root = RootDaemon.init(lab, lab.openHost("root", "both"));
       const oldPlanet = join(ownDirectory(), "planet");
       copyFileSync(root.planetFile, oldPlanet);
-      root.command("world", "rotate", "--home", root.home, "--add-endpoint", `${root.host.ipv4}/443`);
+      // There and back again: nobody would answer on the other port.
+      for (const change of ["--add-endpoint", "--remove-endpoint"]) {
+        root.command("world", "rotate", "--home", root.home, change, `${root.host.ipv4}/443`);
+      }
       const settings = { listen: { receiveBufferBytes: RECEIVE_BUFFER_BYTES } };
       writeFileSync(join(root.home, "orrery.yaml"), JSON.stringify(settings));
       await root.start();
