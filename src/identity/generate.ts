@@ -1,6 +1,6 @@
 /**
- * Making identities and checking that an address belongs to its keys. Both run the memory-hard hash (about 17 ms a
- * time), so a program that serves packets asks `IdentityPool` instead. Facts: vl1-identity-crypto.md §2.
+ * Making identities and checking that an address belongs to its keys. Both run the memory-hard hash (7 ms a
+ * time, 17 where WebAssembly does not run), so a program that serves packets asks `IdentityPool` instead. Facts: vl1-identity-crypto.md §2.
  */
 import { agreementPublicFromSecret, publicFromSecret, SECRET_KEY_BYTES } from "../crypto/c25519.ts";
 import { MEMORY_HARD_DIGEST_BYTES, memoryHardHash } from "../crypto/memory-hard-hash.ts";
@@ -30,7 +30,7 @@ function vary(secret: Uint8Array): void {
 
 /**
  * Makes an identity from 64 bytes that `random` fills in, the same one from the same bytes. Slow: about 15 tries of
- * the hash, a quarter of a second, sometimes four times that.
+ * the hash, a tenth of a second, sometimes four times that.
  */
 export function generateIdentity(random: (into: Uint8Array) => void): Identity {
   const secret = new Uint8Array(SECRET_KEY_BYTES);
