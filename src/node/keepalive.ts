@@ -17,16 +17,16 @@ import { sendHello, sendHelloThrough } from "./hello-out.ts";
 import type { Node } from "./node.ts";
 import type { Peer } from "./peer.ts";
 import type { Millis } from "./ports.ts";
-import { tidyUnproven } from "./unproven.ts";
 
 const LOW_BANDWIDTH_FACTOR = 5;
 /** Upstreams are greeted again after 4 heartbeats, seeds of moons after 2. */
 const UPSTREAM_HELLO_MS = 4 * PATH_HEARTBEAT_MS;
 const SEED_HELLO_MS = 2 * PATH_HEARTBEAT_MS;
-/** A peer silent for this long is forgotten altogether. */
-const PEER_MEMORY_MS = 30 * 24 * 3600 * 1000;
-/** Peers looked at per ping check: a large root keeps house in small steps. */
-const SWEEP_STEP = 4096;
+/** Peers with traffic of their own that are kept alive; more of them keep themselves alive. */
+const MAX_KEPT_ALIVE = 4096;
+/** Of these, how many are looked at in one step, and the time between steps. */
+const OTHERS_PER_STEP = 64;
+const STEP_MS = 20;
 
 export class Keepalive {
   readonly #node: Node;
@@ -35,7 +35,9 @@ export class Keepalive {
   #nextPing: Millis;
   #nextHousekeeping: Millis;
   #online = false;
-  #sweep: Iterator<Peer> | undefined;
+  /** Those that the ping check under way has yet to look at. */
+  #others: Iterator<Peer> | undefined;
+  #nextOthers: Millis = Number.POSITIVE_INFINITY;
 
   constructor(node: Node, lowBandwidth: boolean, now: Millis) {
     this.#node = node;
@@ -45,11 +47,13 @@ export class Keepalive {
   }
 
   get deadline(): Millis {
-    return Math.min(this.#nextPing, this.#nextHousekeeping);
+    return Math.min(this.#nextPing, this.#nextOthers, this.#nextHousekeeping);
   }
 
   /** Peers with traffic of their own are kept alive. */
   watch(peer: Peer): void {
+    if (peer.keptAlive || this.#watched.size >= MAX_KEPT_ALIVE) return;
+    peer.keptAlive = true;
     this.#watched.add(peer);
   }
 
@@ -62,9 +66,11 @@ export class Keepalive {
     if (now >= this.#nextPing) {
       this.#nextPing = now + this.#intervalMs;
       this.#contacts(now);
-      this.#others(now);
+      this.#others ??= this.#watched.values();
+      this.#nextOthers = now;
       this.#tellOnline(now);
     }
+    if (now >= this.#nextOthers) this.#stepOthers(now);
     if (now >= this.#nextHousekeeping) {
       this.#nextHousekeeping = now + HOUSEKEEPING_INTERVAL_MS;
       this.#housekeeping(now);
@@ -107,14 +113,27 @@ export class Keepalive {
     if (relay !== undefined) sendHelloThrough(node, peer, relay, now);
   }
 
-  #others(now: Millis): void {
-    for (const peer of this.#watched) {
-      if (now - peer.lastNontrivialReceive >= PEER_ACTIVITY_TIMEOUT_MS) this.#watched.delete(peer);
-      else if (this.#node.topology.upstream(peer.address) === undefined) {
-        const full = now - peer.lastFullHello >= HELLO_INTERVAL_MS;
-        if (full) peer.lastFullHello = now;
-        this.#keepAlive(peer, full, now);
+  #stepOthers(now: Millis): void {
+    this.#nextOthers = now + STEP_MS;
+    for (let step = 0; step < OTHERS_PER_STEP; step++) {
+      const next = this.#others?.next();
+      if (next === undefined || next.done === true) {
+        this.#others = undefined;
+        this.#nextOthers = Number.POSITIVE_INFINITY;
+        return;
       }
+      this.#other(next.value, now);
+    }
+  }
+
+  #other(peer: Peer, now: Millis): void {
+    if (now - peer.lastNontrivialReceive >= PEER_ACTIVITY_TIMEOUT_MS) {
+      peer.keptAlive = false;
+      this.#watched.delete(peer);
+    } else if (this.#node.topology.upstream(peer.address) === undefined) {
+      const full = now - peer.lastFullHello >= HELLO_INTERVAL_MS;
+      if (full) peer.lastFullHello = now;
+      this.#keepAlive(peer, full, now);
     }
   }
 
@@ -148,27 +167,7 @@ export class Keepalive {
     node.countReassembly();
     node.unsent.sweep(now);
     node.statistics.drops.unknown_source += node.unopened.sweep(now).expired;
-    this.#sweep ??= node.topology.peers();
-    for (let step = 0; step < SWEEP_STEP; step++) {
-      const next = this.#sweep.next();
-      if (next.done === true) {
-        this.#sweep = undefined;
-        break;
-      }
-      this.#tidy(next.value, now);
-    }
-  }
-
-  /** Expired paths go; whoever was silent for a month is forgotten. */
-  #tidy(peer: Peer, now: Millis): void {
-    const { topology, paths } = this.#node;
-    tidyUnproven(peer, now);
-    if (topology.upstream(peer.address) !== undefined) return;
-    if (now - peer.lastReceive >= PEER_MEMORY_MS) topology.removePeer(peer, "silent");
-    else if (peer.paths.some((entry) => now - entry.lastReceive >= PATH_EXPIRATION_MS)) {
-      peer.dropPaths(paths, (entry) => now - entry.lastReceive >= PATH_EXPIRATION_MS);
-      this.#node.installRoute(peer, now);
-    }
+    node.rounds.begin(now);
   }
 }
 

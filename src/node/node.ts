@@ -10,7 +10,7 @@ import { CipherSuite, dearmor, trustedPathId } from "../protocol/armor.ts";
 import { decompressPayload } from "../protocol/compression.ts";
 import { PATH_EXPIRATION_MS, QUEUE_ENTRIES, QUEUE_LIFETIME_MS } from "../protocol/constants.ts";
 import { fragmentDestination, Reassembly } from "../protocol/fragment.ts";
-import { type Endpoint, endpointsEqual } from "../protocol/inet-address.ts";
+import type { Endpoint } from "../protocol/inet-address.ts";
 import {
   beaconSender,
   cipherSuiteOf,
@@ -39,8 +39,10 @@ import type { CachedPeer, Datagram, Millis, NodePorts } from "./ports.ts";
 import { handlePushDirectPaths } from "./push-direct-paths.ts";
 import { BEACON_GATE_MS, type IdentityGateLimits } from "./rate-gate.ts";
 import { received } from "./received.ts";
+import { rememberPeers } from "./remember.ts";
 import { handleRendezvous } from "./rendezvous.ts";
 import type { Handler, Request } from "./request.ts";
+import { Rounds } from "./rounds.ts";
 import { SelfAwareness } from "./self-awareness.ts";
 import { Sender } from "./send.ts";
 import { type DropReason, NodeStatistics } from "./statistics.ts";
@@ -59,7 +61,7 @@ export interface NodeOptions {
   readonly planet: World;
   readonly moons: readonly World[];
   /** What the peer cache remembers. */
-  readonly peers?: readonly CachedPeer[];
+  readonly peers?: Iterable<CachedPeer>;
   readonly physical: PhysicalRules;
   readonly maxPeers: number;
   readonly identityGate: IdentityGateLimits;
@@ -88,6 +90,7 @@ export class Node {
   readonly whois: WhoisClient;
   readonly selfAwareness: SelfAwareness;
   readonly handout: WorldHandout;
+  readonly rounds: Rounds;
   readonly keepalive: Keepalive;
   readonly reassembly: Reassembly;
   readonly unopened = new ReceiveQueue(MAX_UNOPENED, QUEUE_LIFETIME_MS);
@@ -104,16 +107,24 @@ export class Node {
     this.ports = ports;
     this.maxValidations = options.maxValidations;
     this.worlds = new Worlds(options.planet, options.moons, ports.worlds);
-    this.topology = new Topology(options.identity, this.worlds, this.paths, options.physical, options.maxPeers);
+    this.topology = new Topology(
+      options.identity,
+      this.worlds,
+      this.paths,
+      options.physical,
+      options.maxPeers,
+      ports.random,
+    );
     this.sender = new Sender(this.topology, ports, this.statistics);
     this.sender.greet = (peer, socket, endpoint, now) => sendHello(this, peer, socket, endpoint, now);
     this.hello = new HelloReceiver(this, options.identityGate);
     this.whois = new WhoisClient(this);
     this.selfAwareness = new SelfAwareness(this);
     this.handout = new WorldHandout(this);
+    this.rounds = new Rounds(this);
     this.keepalive = new Keepalive(this, options.lowBandwidth ?? false, options.now);
     this.reassembly = new Reassembly({ capacity: MAX_REASSEMBLIES, perSource: MAX_REASSEMBLIES_PER_SOURCE });
-    this.topology.onEvicted = (peer, reason) => this.#evicted(peer, reason);
+    this.topology.onEvicted = (address, reason) => this.#evicted(address, reason);
     this.handlers[Verb.ERROR] = handleError;
     this.handlers[Verb.OK] = handleOk;
     this.handlers[Verb.WHOIS] = handleWhois;
@@ -126,11 +137,13 @@ export class Node {
     this.handlers[Verb.ACK] = ignoreUncounted;
     this.handlers[Verb.QOS_MEASUREMENT] = ignoreUncounted;
     this.handlers[Verb.PATH_NEGOTIATION_REQUEST] = ignoreUncounted;
-    for (const cached of options.peers ?? []) this.#remember(cached, options.now);
+    rememberPeers(this, options.peers ?? [], options.now);
+    this.rounds.census.countAll(options.now);
   }
 
   /** A datagram for us (or too odd to be for anybody). Never throws; what is refused is counted. */
   receive(datagram: Datagram, now: Millis): void {
+    this.topology.settle(now);
     const { bytes, from, socket } = datagram;
     const kind = classifyDatagram(bytes);
     if (kind === "beacon") return this.#beacon(beaconSender(bytes), from, socket, now);
@@ -233,19 +246,22 @@ export class Node {
 
   /** The answer of the identity validator to `ticket`. */
   identityValidated(ticket: number, valid: boolean, now: Millis): void {
+    this.topology.settle(now);
     this.hello.validated(ticket, valid, now);
   }
 
   /** Does what is due. Cheap when nothing is. */
   tick(now: Millis): void {
+    this.topology.settle(now);
     this.keepalive.tick(now);
+    this.rounds.tick(now);
     this.whois.tick(now);
     this.handout.tick(now);
   }
 
   /** When `tick` wants to be called next. */
   nextDeadline(): Millis {
-    return Math.min(this.keepalive.deadline, this.whois.deadline, this.handout.deadline);
+    return Math.min(this.keepalive.deadline, this.rounds.deadline, this.whois.deadline, this.handout.deadline);
   }
 
   drop(reason: DropReason): void {
@@ -294,36 +310,6 @@ export class Node {
     this.sender.direct(peer, socket, from, Verb.NOP, new Uint8Array(0));
   }
 
-  /**
-   * A peer from the cache. Its unexpired paths were proven before the restart, so they serve at once: a root that
-   * forgot them would be deaf to its clients for minutes (vl1-behaviour.md §4.6).
-   */
-  #remember(cached: CachedPeer, now: Millis): void {
-    if (cached.identity.address === this.identity.address || this.topology.size >= this.topology.maxPeers) return;
-    const peer = this.topology.addPeer(cached.identity);
-    if (!peer.identity.equals(cached.identity)) return;
-    peer.protocolVersion = cached.protocolVersion;
-    peer.version = cached.protocolVersion > 0 ? cached.version : null;
-    peer.lastReceive = Math.min(cached.lastReceive, now);
-    peer.cachedAt = now;
-    for (const { endpoint, lastReceive, local } of cached.paths) {
-      if (!this.topology.mayUse(peer.address, endpoint)) continue;
-      const socket = this.#socketFor(local, endpoint);
-      if (socket === null) continue;
-      const path = this.paths.acquire(pathKey(socket, endpoint), socket, endpoint);
-      path.lastIn = Math.max(path.lastIn, Math.min(lastReceive, now));
-      peer.learnPath(this.paths, path, Math.min(lastReceive, now));
-    }
-    this.installRoute(peer, now);
-  }
-
-  /** The socket that a remembered path used; after a change of addresses, the first of the same family. */
-  #socketFor(local: Endpoint | null, remote: Endpoint): number | null {
-    const candidates = this.ports.outbox.sockets().filter((socket) => socket.local.family === remote.family);
-    const same = candidates.find((socket) => local !== null && endpointsEqual(socket.local, local));
-    return (same ?? candidates.find((socket) => socket.primary) ?? candidates[0])?.id ?? null;
-  }
-
   /** The path we would use to a peer now, if there is one. */
   pathTo(peer: Peer, now: Millis): PeerPath | null {
     return this.topology.isUpstream ? peer.currentPath(now) : peer.bestPath(now);
@@ -342,12 +328,12 @@ export class Node {
       );
   }
 
-  #evicted(peer: Peer, reason: "silent" | "table-full"): void {
-    this.ports.routes.remove(peer.address);
+  #evicted(address: Address, reason: "silent" | "table-full"): void {
+    this.ports.routes.remove(address);
     if (reason === "table-full") {
       this.statistics.peersEvicted++;
-      this.ports.peerCache.remove(peer.address);
+      this.ports.peerCache.remove(address);
     }
-    this.ports.events({ type: "peer-evicted", address: peer.address, reason });
+    this.ports.events({ type: "peer-evicted", address, reason });
   }
 }

@@ -52,10 +52,19 @@ export interface LastHello {
   readonly moons: readonly { readonly id: bigint; readonly timestamp: bigint }[];
 }
 
-/** A known node. Fields that few peers need are undefined until used: a root holds very many of these. */
+/**
+ * A known node that talks, or did lately; what has to outlive its silence is in its record too (peer-records.ts).
+ * Fields that few peers need are undefined until used.
+ */
 export class Peer {
   readonly identity: Identity;
   readonly address: Address;
+  /** Of its record. */
+  readonly slot: number;
+  /** Asked for since the memory looked last (peer-memory.ts). */
+  wanted = true;
+  /** It has traffic of its own (keepalive.ts). */
+  keptAlive = false;
   /** The agreed key, made when first needed: one X25519 for each peer that really talks. */
   key: PeerKey | undefined;
   protocolVersion = 0;
@@ -80,9 +89,10 @@ export class Peer {
   probes: Probe[] | undefined;
   paths: PeerPath[] = [];
 
-  constructor(identity: Identity) {
+  constructor(identity: Identity, slot: number) {
     this.identity = identity;
     this.address = identity.address;
+    this.slot = slot;
   }
 
   isActive(now: Millis): boolean {

@@ -11,6 +11,8 @@ import type { Peer } from "./peer.ts";
 import type { Millis } from "./ports.ts";
 
 const MAX_SURFACES = 256;
+/** Questions that a changed surface raises at once; the paths beyond are proven by their peers' next packets. */
+const MAX_PROBES = 256;
 
 interface Surface {
   readonly reporter: Address;
@@ -81,12 +83,14 @@ export class SelfAwareness {
       if (entry.scope === scope && endpointKey(entry.physical) !== endpointKey(physical)) this.#surfaces.delete(key);
     }
     const { topology, sender } = this.#node;
-    for (const peer of topology.peers()) {
+    let probes = 0;
+    // Sleeping peers are left out: they have no traffic that their old paths could harm.
+    for (const peer of topology.memory.awake()) {
       for (const entry of peer.paths) {
         const { path } = entry;
         if (path.scope !== scope || path.endpoint.family !== family) continue;
         entry.lastReceive = 0;
-        sender.probe(peer, path.socket, path.endpoint, now);
+        if (probes++ < MAX_PROBES) sender.probe(peer, path.socket, path.endpoint, now);
       }
     }
   }

@@ -1,17 +1,19 @@
 /**
  * Who is there: peers by address, which of them are upstream (roots of our worlds), and the best of these.
- * Bounded: a full table evicts who was silent longest.
+ * Bounded: a full memory gives up whoever of a sample was silent longest.
  * Facts: vl1-behaviour.md §3.1, §4.1 (relay quality), §6.2.
  */
 import type { Identity } from "../identity/identity.ts";
 import type { Address } from "../protocol/address.ts";
 import { PEER_ACTIVITY_TIMEOUT_MS } from "../protocol/constants.ts";
 import { type Endpoint, IpScope, ipScope, ipsEqual } from "../protocol/inet-address.ts";
+import { NO_SLOT } from "./address-index.ts";
 import type { PathTable } from "./path.ts";
 import { UNKNOWN_LATENCY_MS } from "./path.ts";
-import { Peer } from "./peer.ts";
+import type { Peer } from "./peer.ts";
+import { PeerMemory } from "./peer-memory.ts";
 import type { PhysicalRules } from "./physical.ts";
-import type { Millis } from "./ports.ts";
+import type { Millis, Random } from "./ports.ts";
 import type { PeerRole } from "./queries.ts";
 import type { Worlds } from "./worlds.ts";
 
@@ -29,26 +31,36 @@ export class Topology {
   readonly self: Identity;
   readonly worlds: Worlds;
   readonly paths: PathTable;
+  readonly memory: PeerMemory;
   physical: PhysicalRules;
   /** Asked to forget a peer's relay route and memory when it is evicted. */
-  onEvicted: (peer: Peer, reason: "silent" | "table-full") => void = () => {};
-  readonly #peers = new Map<Address, Peer>();
+  onEvicted: (address: Address, reason: "silent" | "table-full") => void = () => {};
   readonly #maxPeers: number;
   #upstreams = new Map<Address, Upstream>();
   #isUpstream = false;
-  #hand: Iterator<Peer> | undefined;
+  /** Where the next sample for an eviction begins. */
+  #hand = 0;
+  readonly #mustStay = (peer: Peer) => this.#upstreams.has(peer.address);
 
-  constructor(self: Identity, worlds: Worlds, paths: PathTable, physical: PhysicalRules, maxPeers: number) {
+  constructor(
+    self: Identity,
+    worlds: Worlds,
+    paths: PathTable,
+    physical: PhysicalRules,
+    maxPeers: number,
+    random: Random,
+  ) {
     this.self = self;
     this.worlds = worlds;
     this.paths = paths;
     this.physical = physical;
     this.#maxPeers = maxPeers;
+    this.memory = new PeerMemory(paths, maxPeers, random);
     this.refreshUpstreams();
   }
 
   get size(): number {
-    return this.#peers.size;
+    return this.memory.size;
   }
 
   get maxPeers(): number {
@@ -60,12 +72,20 @@ export class Topology {
     return this.#isUpstream;
   }
 
+  /** A peer to talk to. Valid until the next `settle`. */
   peer(address: Address): Peer | undefined {
-    return this.#peers.get(address);
+    return this.memory.get(address);
   }
 
-  peers(): IterableIterator<Peer> {
-    return this.#peers.values();
+  /** The identity of a peer, for somebody else. */
+  identityOf(address: Address): Identity | undefined {
+    const slot = this.memory.records.find(address);
+    return slot === NO_SLOT ? undefined : this.memory.records.identity(slot);
+  }
+
+  /** To be called between inputs: peers that are silent are put away. */
+  settle(now: Millis): void {
+    this.memory.settle(now, this.#mustStay);
   }
 
   upstreams(): IterableIterator<Upstream> {
@@ -82,35 +102,33 @@ export class Topology {
 
   /** Adds an identity that was validated, or vouched for by a world or an upstream. */
   addPeer(identity: Identity): Peer {
-    const known = this.#peers.get(identity.address);
+    const known = this.memory.get(identity.address);
     if (known !== undefined) return known;
-    if (this.#peers.size >= this.#maxPeers) this.#evictOne();
-    const peer = new Peer(identity.publicOnly());
-    this.#peers.set(peer.address, peer);
-    return peer;
+    if (this.size >= this.#maxPeers) this.#evictOne();
+    return this.memory.add(identity.publicOnly());
   }
 
-  removePeer(peer: Peer, reason: "silent" | "table-full"): void {
-    peer.dropPaths(this.paths, () => true);
-    this.#peers.delete(peer.address);
-    this.onEvicted(peer, reason);
+  /** Forgets the peer in a slot. */
+  removePeer(slot: number, reason: "silent" | "table-full"): void {
+    const address = this.memory.records.address(slot);
+    this.memory.remove(slot);
+    this.onEvicted(address, reason);
   }
 
-  /** Of the next few in table order, the one silent longest goes; upstreams stay. */
+  /** Of the next few in order of their slots, the one silent longest goes; upstreams stay. */
   #evictOne(): void {
-    let victim: Peer | undefined;
+    const { records } = this.memory;
+    let victim = NO_SLOT;
+    let victimHeard = Number.POSITIVE_INFINITY;
     for (let seen = 0; seen < EVICTION_SAMPLE; seen++) {
-      let next = this.#hand?.next();
-      if (next === undefined || next.done === true) {
-        this.#hand = this.#peers.values();
-        next = this.#hand.next();
-        if (next.done === true) break;
-      }
-      const peer = next.value;
-      if (this.#upstreams.has(peer.address) || this.#peers.get(peer.address) !== peer) continue;
-      if (victim === undefined || peer.lastReceive < victim.lastReceive) victim = peer;
+      const slot = this.#hand++ % records.end;
+      if (!records.isUsed(slot) || this.#upstreams.has(records.address(slot))) continue;
+      const heard = this.memory.lastReceive(slot);
+      if (heard >= victimHeard) continue;
+      victim = slot;
+      victimHeard = heard;
     }
-    if (victim !== undefined) this.removePeer(victim, "table-full");
+    if (victim !== NO_SLOT) this.removePeer(victim, "table-full");
   }
 
   /** To be called after each change of worlds. Unknown roots become peers at once: the world vouches for them. */
@@ -144,7 +162,7 @@ export class Topology {
     let best: Peer | null = null;
     let bestQuality = Number.POSITIVE_INFINITY;
     for (const address of this.#upstreams.keys()) {
-      const peer = this.#peers.get(address);
+      const peer = this.memory.get(address);
       if (peer === undefined) continue;
       const quality = relayQuality(peer, now);
       if (best === null || quality < bestQuality || (quality === bestQuality && address > best.address)) {

@@ -1,15 +1,17 @@
 /** The node as the edge sees it: the views of queries.ts, made when asked. */
 import type { Identity } from "../identity/identity.ts";
 import type { Address } from "../protocol/address.ts";
-import { PATH_EXPIRATION_MS } from "../protocol/constants.ts";
+import { PATH_EXPIRATION_MS, PEER_ACTIVITY_TIMEOUT_MS } from "../protocol/constants.ts";
 import type { Endpoint } from "../protocol/inet-address.ts";
 import { kindOf, type World } from "../world/world.ts";
+import { NO_SLOT } from "./address-index.ts";
 import { isOnline } from "./keepalive.ts";
 import type { Node } from "./node.ts";
 import type { Peer } from "./peer.ts";
 import type { Millis } from "./ports.ts";
 import type { NodeCommands, NodeQueries, PathView, PeerView, WantedMoon } from "./queries.ts";
 import type { NodeGauges, NodeStatistics, WorldAdoption } from "./statistics.ts";
+import type { ToldWorlds } from "./told-worlds.ts";
 
 /** What a role adds to the gauges. */
 export interface RoleGauges {
@@ -29,6 +31,7 @@ export class NodeViews implements NodeQueries, NodeCommands {
     this.#node = node;
     this.#role = role;
     this.#hidden = hidden;
+    node.rounds.census.hidden = hidden;
   }
 
   get identity(): Identity {
@@ -60,18 +63,27 @@ export class NodeViews implements NodeQueries, NodeCommands {
   }
 
   peers(now: Millis): PeerView[] {
-    const { topology } = this.#node;
-    const listed: Peer[] = [];
-    for (const peer of topology.peers()) {
-      if (this.#hidden.has(peer.address)) continue;
-      if (peer.isActive(now) || topology.upstream(peer.address) !== undefined) listed.push(peer);
+    const { memory } = this.#node.topology;
+    const { records } = memory;
+    const listed: PeerView[] = [];
+    for (let slot = 0; slot < records.end; slot++) {
+      if (records.isUsed(slot) && this.#isListed(slot, now)) listed.push(this.#view(memory.glimpse(slot), now));
     }
-    return listed.sort((a, b) => a.address - b.address).map((peer) => this.#view(peer, now));
+    return listed.sort((a, b) => a.address - b.address);
+  }
+
+  #isListed(slot: number, now: Millis): boolean {
+    const { topology } = this.#node;
+    const address = topology.memory.records.address(slot);
+    if (this.#hidden.has(address)) return false;
+    const active = now - topology.memory.lastReceive(slot) < PEER_ACTIVITY_TIMEOUT_MS;
+    return active || topology.upstream(address) !== undefined;
   }
 
   peer(address: Address, now: Millis): PeerView | null {
-    const peer = this.#node.topology.peer(address);
-    return peer === undefined ? null : this.#view(peer, now);
+    const { memory } = this.#node.topology;
+    const slot = memory.records.find(address);
+    return slot === NO_SLOT ? null : this.#view(memory.glimpse(slot), now);
   }
 
   surfaceAddresses(): readonly Endpoint[] {
@@ -99,24 +111,15 @@ export class NodeViews implements NodeQueries, NodeCommands {
 
   gauges(now: Millis): NodeGauges {
     const node = this.#node;
-    let active = 0;
-    let reachable = 0;
-    let known = 0;
+    const { known, active, reachable, told } = node.rounds.census.result(now);
     const adoption = node.worlds.all().map((world) => new Tally(world));
-    for (const peer of node.topology.peers()) {
-      if (this.#hidden.has(peer.address)) continue;
-      known++;
-      if (peer.bestPath(now) !== null) reachable++;
-      if (!peer.isActive(now)) continue;
-      active++;
-      for (const tally of adoption) tally.count(peer);
-    }
+    for (const { worlds, count } of told.values()) for (const tally of adoption) tally.count(worlds, count);
     return {
       peersKnown: known,
       peersActive: active,
       peersReachable: reachable,
       peersIdle: known - active,
-      paths: node.paths.size,
+      paths: node.paths.size + node.topology.memory.storedPaths.size,
       upstreams: [...node.topology.upstreams()].length,
       online: this.online(now),
       relayPairsActive: this.#role.relayPairsActive(now),
@@ -174,15 +177,13 @@ class Tally {
     this.#world = world;
   }
 
-  count({ lastHello }: Peer): void {
-    if (lastHello === undefined) return;
+  count({ planetId, planetTimestamp, moons }: ToldWorlds, peers: number): void {
     const { id, timestamp } = this.#world;
-    const told =
-      lastHello.planetId === id ? lastHello.planetTimestamp : lastHello.moons.find((moon) => moon.id === id)?.timestamp;
-    if (told === undefined) this.#without++;
-    else if (told === timestamp) this.#current++;
-    else if (told < timestamp) this.#older++;
-    else this.#newer++;
+    const told = planetId === id ? planetTimestamp : moons.find((moon) => moon.id === id)?.timestamp;
+    if (told === undefined) this.#without += peers;
+    else if (told === timestamp) this.#current += peers;
+    else if (told < timestamp) this.#older += peers;
+    else this.#newer += peers;
   }
 
   result(): WorldAdoption {

@@ -39,7 +39,7 @@ export function handleWhois(node: Node, request: Request): boolean {
   }
   const found: Uint8Array[] = [];
   for (const address of decoded.value.addresses.slice(0, MAX_IDENTITIES)) {
-    const identity = address === node.identity.address ? node.identity : node.topology.peer(address)?.identity;
+    const identity = address === node.identity.address ? node.identity : node.topology.identityOf(address);
     if (identity !== undefined) {
       found.push(encodeIdentity(identity));
       node.statistics.whois.answered++;

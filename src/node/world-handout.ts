@@ -4,41 +4,49 @@
  * root need not wait. The echoed time is moved on by what has passed, or the client would take it for latency.
  * Facts: vl1-behaviour.md §6.2, vl1-identity-crypto.md §10 (which OKs are believed).
  */
+import { PEER_ACTIVITY_TIMEOUT_MS } from "../protocol/constants.ts";
 import { encodeOk } from "../protocol/messages/ok.ts";
 import { Verb } from "../protocol/verbs.ts";
 import { newerWorlds, okHelloBody } from "./hello.ts";
 import type { Node } from "./node.ts";
 import type { Peer } from "./peer.ts";
 import type { Millis } from "./ports.ts";
+import type { ToldWorlds } from "./told-worlds.ts";
 
-/** Peers told per step, and the time between steps: a rotation at a large root must not be a burst. */
-const PEERS_PER_STEP = 500;
-const STEP_MS = 100;
+/** Peers told and looked at per step, and the time between steps: a rotation at a large root must not be a burst. */
+const TOLD_PER_STEP = 100;
+const LOOKED_AT_PER_STEP = 8192;
+const STEP_MS = 20;
 
 export class WorldHandout {
   readonly #node: Node;
-  #queue: Peer[] = [];
+  /** The next slot to look at. */
+  #slot = 0;
   deadline: Millis = Number.POSITIVE_INFINITY;
 
   constructor(node: Node) {
     this.#node = node;
   }
 
-  get waiting(): number {
-    return this.#queue.length;
-  }
-
-  /** A world of ours is new: queue everybody who is there and has an older one. */
+  /** A world of ours is new: everybody who is there and has an older one is told, from the first slot on. */
   offer(now: Millis): void {
     if (!this.#node.topology.isUpstream) return;
-    this.#queue = [...this.#node.topology.peers()].filter((peer) => peer.isActive(now) && this.#owed(peer).length > 0);
-    this.deadline = this.#queue.length > 0 ? now : Number.POSITIVE_INFINITY;
+    this.#slot = 0;
+    this.deadline = now;
   }
 
   tick(now: Millis): void {
     if (now < this.deadline) return;
-    for (const peer of this.#queue.splice(0, PEERS_PER_STEP)) this.hand(peer, now);
-    this.deadline = this.#queue.length > 0 ? now + STEP_MS : Number.POSITIVE_INFINITY;
+    const { topology } = this.#node;
+    const { records } = topology.memory;
+    const end = Math.min(records.end, this.#slot + LOOKED_AT_PER_STEP);
+    for (let told = 0; told < TOLD_PER_STEP && this.#slot < end; this.#slot++) {
+      if (!this.#isDue(this.#slot, now)) continue;
+      this.hand(topology.peer(records.address(this.#slot))!, now);
+      topology.settle(now);
+      told++;
+    }
+    this.deadline = this.#slot < records.end ? now + STEP_MS : Number.POSITIVE_INFINITY;
   }
 
   /** Hands one peer what it lacks, if it has a proven path and ever said HELLO; else it stays owed. */
@@ -46,7 +54,7 @@ export class WorldHandout {
     const path = this.#node.pathTo(peer, now)?.path;
     const { lastHello } = peer;
     if (lastHello === undefined) return;
-    const worlds = this.#owed(peer);
+    const worlds = this.#owed(lastHello);
     peer.worldsOwed = path === undefined && worlds.length > 0;
     if (path === undefined || worlds.length === 0) return;
     const elapsed = BigInt(Math.max(0, now - lastHello.receivedAt));
@@ -56,8 +64,16 @@ export class WorldHandout {
     this.#node.statistics.worldsSent++;
   }
 
-  #owed(peer: Peer): Uint8Array {
-    const told = peer.lastHello;
-    return told === undefined ? new Uint8Array(0) : newerWorlds(this.#node, told, told.moons);
+  /** True for a peer that is there and has told of an older world. Nobody is woken for the question. */
+  #isDue(slot: number, now: Millis): boolean {
+    const { memory } = this.#node.topology;
+    const { records } = memory;
+    if (!records.isUsed(slot) || now - memory.lastReceive(slot) >= PEER_ACTIVITY_TIMEOUT_MS) return false;
+    const told = records.isAwake(slot) ? memory.glimpse(slot).lastHello : records.told(slot)?.worlds;
+    return told !== undefined && this.#owed(told).length > 0;
+  }
+
+  #owed(told: ToldWorlds): Uint8Array {
+    return newerWorlds(this.#node, told, told.moons);
   }
 }

@@ -66,6 +66,7 @@ export class Root implements RoleGauges {
    * as a hint that the peer has moved.
    */
   relayed(source: Address, destination: Address, datagram: Datagram, now: Millis): void {
+    this.#node.topology.settle(now);
     const sender = this.#node.topology.peer(source);
     const receiver = this.#node.topology.peer(destination);
     if (sender === undefined || receiver === undefined) return;

@@ -1,0 +1,92 @@
+/**
+ * Peers from the cache. Their unexpired paths were proven before the restart, so they serve at once: a root that
+ * forgot them would be deaf to its clients for minutes (vl1-behaviour.md §4.6). Nobody is woken: there may be a
+ * million of them.
+ */
+import { PATH_EXPIRATION_MS } from "../protocol/constants.ts";
+import { type Endpoint, endpointKey, endpointsEqual } from "../protocol/inet-address.ts";
+import type { Node } from "./node.ts";
+import { pathKey, UNKNOWN_LATENCY_MS } from "./path.ts";
+import type { StoredPath } from "./path-records.ts";
+import type { Peer } from "./peer.ts";
+import type { CachedPeer, LocalSocket, Millis } from "./ports.ts";
+
+/** Takes in what the peer cache remembers, as long as there is room. */
+export function rememberPeers(node: Node, peers: Iterable<CachedPeer>, now: Millis): void {
+  const sockets = new SocketChoice(node.ports.outbox.sockets());
+  for (const cached of peers) {
+    const { topology } = node;
+    if (cached.identity.address === node.identity.address || topology.size >= topology.maxPeers) continue;
+    const paths = usablePaths(node, cached, sockets, now);
+    const known = topology.peer(cached.identity.address);
+    if (known !== undefined) refreshKnown(node, known, cached, paths, now);
+    else rememberNew(node, cached, paths, now);
+    topology.settle(now);
+  }
+}
+
+function usablePaths(node: Node, cached: CachedPeer, sockets: SocketChoice, now: Millis): StoredPath[] {
+  const paths: StoredPath[] = [];
+  for (const { endpoint, local, lastReceive } of cached.paths) {
+    if (!node.topology.mayUse(cached.identity.address, endpoint)) continue;
+    const socket = sockets.choose(local, endpoint);
+    if (socket === null) continue;
+    const heard = Math.min(lastReceive, now);
+    paths.push({ socket, endpoint, lastReceive: heard, lastOut: 0, latencyMs: UNKNOWN_LATENCY_MS, priority: 1 });
+  }
+  return paths;
+}
+
+function rememberNew(node: Node, cached: CachedPeer, paths: readonly StoredPath[], now: Millis): void {
+  const { address } = cached.identity;
+  node.topology.memory.addAsleep(cached, paths, now);
+  const alive = paths.filter(({ lastReceive }) => now - lastReceive < PATH_EXPIRATION_MS);
+  const [only] = alive;
+  if (only === undefined) return;
+  if (alive.length === 1) {
+    node.ports.routes.install(address, only.socket, only.endpoint, only.lastReceive + PATH_EXPIRATION_MS);
+  } else node.installRoute(node.topology.peer(address)!, now);
+}
+
+/** A root of a held world is known already, and awake. */
+function refreshKnown(node: Node, peer: Peer, cached: CachedPeer, paths: readonly StoredPath[], now: Millis): void {
+  if (!peer.identity.equals(cached.identity)) return;
+  peer.protocolVersion = cached.protocolVersion;
+  peer.version = cached.protocolVersion > 0 ? cached.version : null;
+  peer.lastReceive = Math.min(cached.lastReceive, now);
+  peer.cachedAt = now;
+  for (const { socket, endpoint, lastReceive } of paths) {
+    const path = node.paths.acquire(pathKey(socket, endpoint), socket, endpoint);
+    path.lastIn = Math.max(path.lastIn, lastReceive);
+    peer.learnPath(node.paths, path, lastReceive);
+  }
+  node.installRoute(peer, now);
+}
+
+/** Which of our sockets a remembered path uses. */
+class SocketChoice {
+  readonly #sockets: readonly LocalSocket[];
+  /** By local address and family of the other side. */
+  readonly #chosen = new Map<string, number | null>();
+
+  constructor(sockets: readonly LocalSocket[]) {
+    this.#sockets = sockets;
+  }
+
+  /** The one that was used; after a change of addresses, the first of the same family; null if there is none. */
+  choose(local: Endpoint | null, remote: Endpoint): number | null {
+    const key = `${remote.family}${local === null ? "" : endpointKey(local)}`;
+    let chosen = this.#chosen.get(key);
+    if (chosen === undefined) {
+      chosen = this.#find(local, remote);
+      this.#chosen.set(key, chosen);
+    }
+    return chosen;
+  }
+
+  #find(local: Endpoint | null, remote: Endpoint): number | null {
+    const candidates = this.#sockets.filter((socket) => socket.local.family === remote.family);
+    const same = candidates.find((socket) => local !== null && endpointsEqual(socket.local, local));
+    return (same ?? candidates.find((socket) => socket.primary) ?? candidates[0])?.id ?? null;
+  }
+}
