@@ -10,6 +10,7 @@ import { type Endpoint, endpointKey, ipsEqual } from "../protocol/inet-address.t
 import { Verb } from "../protocol/verbs.ts";
 import { helloBytes } from "./hello-out.ts";
 import type { Node } from "./node.ts";
+import type { Path } from "./path.ts";
 import type { Peer } from "./peer.ts";
 import type { Millis } from "./ports.ts";
 import { PATH_CONFIRMATION_MS } from "./rate-gate.ts";
@@ -51,6 +52,7 @@ function pathHeard(node: Node, request: Request): void {
   if (entry !== undefined) {
     entry.lastReceive = now;
     entry.path.lastIn = now;
+    if (peer.paths.length > 1 && node.topology.isUpstream) dropIdleSiblings(node, peer, entry.path, now);
     node.installRoute(peer, now);
   } else if (node.topology.mayUse(peer.address, request.from)) {
     const { answers, from } = request;
@@ -58,6 +60,20 @@ function pathHeard(node: Node, request: Request): void {
     if (probe === undefined) confirm(node, request);
     else learn(node, request, now - probe.at);
   }
+}
+
+/**
+ * A client greets its root from several ports at once and then uses one. The others are paths that its NAT forgets
+ * soon; kept, one of them could be chosen after a restart, when all that is known of them is the same age.
+ */
+function dropIdleSiblings(node: Node, peer: Peer, used: Path, now: Millis): void {
+  const before = peer.paths.length;
+  peer.dropPaths(
+    node.paths,
+    ({ path }) =>
+      path !== used && path.socket === used.socket && ipsEqual(path.endpoint, used.endpoint) && !path.isAlive(now),
+  );
+  if (peer.paths.length < before) node.cachePeer(peer, now);
 }
 
 /** The place answered our probe, after `roundTripMs`: it is a path from now on. */

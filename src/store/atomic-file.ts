@@ -5,6 +5,7 @@
 import {
   chmodSync,
   closeSync,
+  existsSync,
   fsyncSync,
   mkdirSync,
   openSync,
@@ -71,9 +72,21 @@ export function readTextIfPresent(path: string, maxBytes: number): string | null
 /** Makes a directory and its parents; an existing one keeps its mode. Throws ConfigError. */
 export function makeDirectory(path: string, mode: number): void {
   try {
-    mkdirSync(path, { recursive: true, mode });
+    makeWithParents(path, mode);
   } catch (error) {
     throw fileError("make the directory", path, error);
+  }
+}
+
+/** As mkdir -p. Node's own recursive form never returns where a file system answers ENOENT to everything (/proc). */
+function makeWithParents(path: string, mode: number): void {
+  if (existsSync(path)) return;
+  const parent = dirname(path);
+  if (parent !== path) makeWithParents(parent, mode);
+  try {
+    mkdirSync(path, { mode });
+  } catch (error) {
+    if (fsCode(error) !== "EEXIST") throw error;
   }
 }
 

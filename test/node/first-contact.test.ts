@@ -59,6 +59,11 @@ describe("first contact with a root", () => {
     const families = new Set(root.pathsTo(a).map((path) => path.includes(":")));
     assert.equal(families.size, 2, "the root has a path over each family");
     assert.equal(root.validationsAsked, 1);
+    // From now on it uses one port of each address, as the reference's clients do.
+    network.filter = (from, to) => from.port !== 29994 && to.port !== 29994;
+    network.advance(60_000);
+    assert.equal(root.pathsTo(a).length, 2, "the ports that it does not use are paths no more");
+    assert.equal(root.cache.get(a.address)!.paths.length, 2);
   });
 
   test("two clients in the open find each other by WHOIS and RENDEZVOUS and stop using the root", () => {
