@@ -115,7 +115,7 @@ export class Daemon {
     const { limits, listen } = this.#config;
 
     const { cache, peers, warnings } = FilePeerCache.open(this.#home, {
-      maxPeers: limits.cachePeers,
+      maxPeers: Math.min(limits.cachePeers, limits.maxPeers),
       now: now(),
       warn: (text) => this.#log.warn({ reason: text }, "peer cache"),
     });

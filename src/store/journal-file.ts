@@ -5,13 +5,19 @@
 import * as fs from "node:fs";
 import { dirname } from "node:path";
 import { promisify } from "node:util";
-import type { CachedPeer } from "../node/ports.ts";
-import type { Address } from "../protocol/address.ts";
+import type { CachedPeer, Millis } from "../node/ports.ts";
+import { type Address, readAddress } from "../protocol/address.ts";
 import { Writer } from "../protocol/bytes.ts";
 import { fileError, SECRET_MODE, syncDirectory } from "./atomic-file.ts";
-import { FRAME_BYTES, JOURNAL_HEADER_BYTES, journalHeader, writeFramed } from "./journal.ts";
-import { type CacheEntries, type CacheEntry, evict } from "./peer-index.ts";
-import { writePutRecord, writeRemoveRecord } from "./peer-record.ts";
+import { CacheEntries } from "./cache-entries.ts";
+import { JOURNAL_HEADER_BYTES, JournalWalk, journalHeader, type Span, writeFramed } from "./journal.ts";
+import {
+  MAX_RECORD_BYTES,
+  RECORD_ADDRESS_OFFSET,
+  summariseRecord,
+  writePutRecord,
+  writeRemoveRecord,
+} from "./peer-record.ts";
 
 const write = promisify(fs.write);
 const read = promisify(fs.read);
@@ -22,7 +28,8 @@ const closeFile = promisify(fs.close);
 
 /** Smaller files are not worth rewriting. */
 const MIN_COMPACTION_BYTES = 1 << 20;
-const CHUNK_BYTES = 1 << 20;
+/** What is copied at a time: a rewrite must not hold up the packets. */
+const PIECE_BYTES = 1 << 17;
 const TYPICAL_RECORD_BYTES = 160;
 
 async function writeAll(file: number, bytes: Uint8Array, position: number): Promise<void> {
@@ -39,7 +46,6 @@ export class JournalFile {
   bytes: number;
   compactions = 0;
   #file: number;
-  #liveBytes: number;
   #rewriteAnyway: boolean;
   /** After a failed compaction: the length from which the next one is tried. */
   #notBelow = 0;
@@ -50,8 +56,6 @@ export class JournalFile {
     this.bytes = end;
     this.#file = file;
     this.#rewriteAnyway = rewrite;
-    this.#liveBytes = 0;
-    for (const entry of entries.values()) this.#liveBytes += FRAME_BYTES + entry.length;
   }
 
   /**
@@ -78,18 +82,19 @@ export class JournalFile {
    */
   async append(group: ReadonlyMap<Address, CachedPeer | null>): Promise<void> {
     const writer = new Writer(group.size * TYPICAL_RECORD_BYTES);
-    const changed: [Address, CacheEntry | null][] = [];
+    const changed: [Address, CachedPeer, Span][] = [];
+    const removed: Address[] = [];
     for (const [address, peer] of group) {
       if (peer === null) {
         if (!this.entries.has(address)) continue;
         writeFramed(writer, (to) => writeRemoveRecord(to, address));
-        changed.push([address, null]);
+        removed.push(address);
       } else {
         const { offset, length } = writeFramed(writer, (to) => writePutRecord(to, peer));
-        changed.push([address, { offset: this.bytes + offset, length, lastReceive: peer.lastReceive }]);
+        changed.push([address, peer, { offset: this.bytes + offset, length }]);
       }
     }
-    if (changed.length === 0) return;
+    if (writer.length === 0) return;
     try {
       await writeAll(this.#file, writer.finish(), this.bytes);
       await sync(this.#file);
@@ -99,22 +104,12 @@ export class JournalFile {
       throw error;
     }
     this.bytes += writer.length;
-    for (const [address, entry] of changed) this.#apply(address, entry);
-  }
-
-  #apply(address: Address, entry: CacheEntry | null): void {
-    const previous = this.entries.get(address);
-    if (previous !== undefined) this.#liveBytes -= FRAME_BYTES + previous.length;
-    if (entry === null) {
-      this.entries.delete(address);
-    } else {
-      this.entries.set(address, entry);
-      this.#liveBytes += FRAME_BYTES + entry.length;
-    }
+    for (const [address, peer, span] of changed) this.entries.set(address, span, peer.lastReceive);
+    for (const address of removed) this.entries.delete(address);
   }
 
   #worthRewriting(maxPeers: number): boolean {
-    const outdated = this.bytes > MIN_COMPACTION_BYTES && this.bytes > 2 * this.#liveBytes;
+    const outdated = this.bytes > MIN_COMPACTION_BYTES && this.bytes > 2 * this.entries.liveBytes;
     const crowded = this.entries.size > maxPeers + Math.max(16, maxPeers >> 3);
     return this.#rewriteAnyway || outdated || crowded;
   }
@@ -126,50 +121,57 @@ export class JournalFile {
   async compactIfWorthwhile(maxPeers: number): Promise<void> {
     if (this.bytes < this.#notBelow || !this.#worthRewriting(maxPeers)) return;
     this.#notBelow = this.bytes + MIN_COMPACTION_BYTES;
-    const kept = new Map(this.entries);
-    evict(kept, maxPeers);
+    const kept = new CacheEntries(maxPeers + (maxPeers >> 3));
     const temporary = `${this.path}.new`;
     const file = await openFile(temporary, "w+", SECRET_MODE);
+    let end: number;
     try {
-      const end = await this.#copy(kept, file);
+      end = await this.#copy(kept, this.entries.heardSince(maxPeers), file);
       await sync(file);
       fs.renameSync(temporary, this.path);
-      syncDirectory(dirname(this.path));
-      await closeFile(this.#file).catch(() => {});
-      this.#file = file;
-      this.entries = kept;
-      this.bytes = end;
-      this.#liveBytes = end - JOURNAL_HEADER_BYTES;
-      this.#rewriteAnyway = false;
-      this.#notBelow = 0;
-      this.compactions++;
     } catch (error) {
       await closeFile(file).catch(() => {});
       fs.rmSync(temporary, { force: true });
       throw error;
     }
+    const old = this.#file;
+    this.#file = file;
+    this.entries = kept;
+    this.bytes = end;
+    this.#rewriteAnyway = false;
+    this.#notBelow = 0;
+    this.compactions++;
+    await closeFile(old).catch(() => {});
+    syncDirectory(dirname(this.path));
   }
 
-  /** Copies the records of `entries` to `file` and points the entries at the copies. Returns the copy's length. */
-  async #copy(entries: CacheEntries, file: number): Promise<number> {
-    const old = new Uint8Array(this.bytes);
-    for (let done = 0; done < old.length; ) {
-      const { bytesRead } = await read(this.#file, old, done, old.length - done, done);
-      if (bytesRead === 0) throw new Error("the journal is shorter than it was written");
-      done += bytesRead;
-    }
-    let chunk = new Writer(CHUNK_BYTES).bytes(journalHeader());
+  /**
+   * Copies to `file` the records that are the last word about a peer heard since `heardSince`, and notes in `kept`
+   * where they are there. Returns the copy's length.
+   */
+  async #copy(kept: CacheEntries, heardSince: Millis, file: number): Promise<number> {
+    let piece = new Writer(PIECE_BYTES).bytes(journalHeader());
     let position = 0;
-    for (const [address, entry] of [...entries].sort(([, a], [, b]) => a.offset - b.offset)) {
-      entries.set(address, { ...entry, offset: position + chunk.length + FRAME_BYTES });
-      chunk.bytes(old.subarray(entry.offset - FRAME_BYTES, entry.offset + entry.length));
-      if (chunk.length < CHUNK_BYTES) continue;
-      await writeAll(file, chunk.finish(), position);
-      position += chunk.length;
-      chunk = new Writer(CHUNK_BYTES);
+    const walk = new JournalWalk(MAX_RECORD_BYTES, PIECE_BYTES, (record, offset) => {
+      const lastReceive = summariseRecord(record)?.lastReceive ?? null;
+      if (lastReceive === null || lastReceive < heardSince) return;
+      const address = readAddress(record, RECORD_ADDRESS_OFFSET);
+      if (this.entries.offset(address) !== offset) return;
+      const copied = writeFramed(piece, (to) => to.bytes(record));
+      kept.set(address, { offset: position + copied.offset, length: record.length }, lastReceive);
+    });
+    for (let left = this.bytes - walk.position; left > 0; ) {
+      const { room } = walk;
+      const { bytesRead } = await read(this.#file, room, 0, Math.min(room.length, left), walk.position);
+      if (bytesRead === 0) throw new Error("the journal is shorter than it was written");
+      left -= bytesRead;
+      walk.filled(bytesRead);
+      if (left === 0) walk.filled(0);
+      await writeAll(file, piece.finish(), position);
+      position += piece.length;
+      piece = new Writer(PIECE_BYTES);
     }
-    await writeAll(file, chunk.finish(), position);
-    return position + chunk.length;
+    return position;
   }
 
   /** Closes the file; never rejects. */

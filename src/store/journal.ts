@@ -9,7 +9,7 @@
  * | 8 | n | record |
  */
 import { crc32 } from "node:zlib";
-import { bytesEqual, Reader, Writer } from "../protocol/bytes.ts";
+import { bytesEqual, Writer } from "../protocol/bytes.ts";
 
 export const JOURNAL_HEADER_BYTES = 16;
 export const FRAME_BYTES = 8;
@@ -20,16 +20,6 @@ const VERSION = 1;
 export interface Span {
   readonly offset: number;
   readonly length: number;
-}
-
-/** What a scan found. */
-export interface JournalScan {
-  /** End of the last sound record: where to append. */
-  readonly end: number;
-  /** Bytes before `end` that belong to no sound record. */
-  readonly damagedBytes: number;
-  /** Bytes after `end`: usually a write that a crash cut off. */
-  readonly tailBytes: number;
 }
 
 /** The first 16 bytes of a journal. */
@@ -57,32 +47,67 @@ export function writeFramed(writer: Writer, write: (writer: Writer) => void): Sp
   return { offset, length };
 }
 
-/** Length of the sound record whose frame begins at `at`, or −1. */
-function soundLength(file: Uint8Array, at: number, maxRecordBytes: number): number {
-  const reader = new Reader(file, at);
-  const sum = reader.u32();
-  const length = reader.u32();
-  if (reader.failed || length === 0 || length > maxRecordBytes || length > reader.remaining) return -1;
-  return crc32(file.subarray(at + 4, at + FRAME_BYTES + length)) === sum ? length : -1;
-}
-
 /**
- * Walks the sound records of a file whose header is right, in order. After a damaged one the walk goes on at the
- * next place that holds a sound record, so that a flipped bit costs one record and not all that follow.
+ * Walks the sound records of a file whose header is right, in order, as its bytes are read piece by piece. After a
+ * damaged one the walk goes on at the next place that holds a sound record, so that a flipped bit costs one record
+ * and not all that follow.
  */
-export function scanJournal(file: Uint8Array, maxRecordBytes: number, found: (span: Span) => void): JournalScan {
-  let end = JOURNAL_HEADER_BYTES;
-  let damagedBytes = 0;
-  for (let at = end; at + FRAME_BYTES < file.length; ) {
-    const length = soundLength(file, at, maxRecordBytes);
-    if (length < 0) {
-      at++;
-      continue;
-    }
-    damagedBytes += at - end;
-    found({ offset: at + FRAME_BYTES, length });
-    at += FRAME_BYTES + length;
-    end = at;
+export class JournalWalk {
+  /** End of the last sound record: where to append. */
+  end = JOURNAL_HEADER_BYTES;
+  /** Bytes before `end` that belong to no sound record. */
+  damagedBytes = 0;
+  readonly #maxFrameBytes: number;
+  readonly #buffer: Uint8Array;
+  readonly #view: DataView;
+  readonly #found: (record: Uint8Array, offset: number) => void;
+  /** Offset in the file of the buffer's first byte. */
+  #base = JOURNAL_HEADER_BYTES;
+  #held = 0;
+
+  /** `found` is told of each record and of its offset in the file; the bytes are valid until it returns. */
+  constructor(maxRecordBytes: number, pieceBytes: number, found: (record: Uint8Array, offset: number) => void) {
+    this.#maxFrameBytes = FRAME_BYTES + maxRecordBytes;
+    this.#buffer = new Uint8Array(this.#maxFrameBytes + pieceBytes);
+    this.#view = new DataView(this.#buffer.buffer);
+    this.#found = found;
   }
-  return { end, damagedBytes, tailBytes: file.length - end };
+
+  /** Where in the file to read next, and where to put what is read. */
+  get position(): number {
+    return this.#base + this.#held;
+  }
+
+  get room(): Uint8Array {
+    return this.#buffer.subarray(this.#held);
+  }
+
+  /** So many bytes were put into `room`; 0 = the file ends here. */
+  filled(count: number): void {
+    this.#held += count;
+    const stop = count === 0 ? this.#held : this.#held - this.#maxFrameBytes;
+    let at = 0;
+    while (at < stop && at + FRAME_BYTES < this.#held) {
+      const length = this.#soundLength(at);
+      if (length < 0) {
+        at++;
+        continue;
+      }
+      this.damagedBytes += this.#base + at - this.end;
+      this.#found(this.#buffer.subarray(at + FRAME_BYTES, at + FRAME_BYTES + length), this.#base + at + FRAME_BYTES);
+      at += FRAME_BYTES + length;
+      this.end = this.#base + at;
+    }
+    this.#buffer.copyWithin(0, at, this.#held);
+    this.#base += at;
+    this.#held -= at;
+  }
+
+  /** Length of the sound record whose frame begins at `at` of the buffer, or −1. */
+  #soundLength(at: number): number {
+    const length = this.#view.getUint32(at + 4);
+    if (length === 0 || FRAME_BYTES + length > this.#maxFrameBytes || at + FRAME_BYTES + length > this.#held) return -1;
+    const sum = crc32(this.#buffer.subarray(at + 4, at + FRAME_BYTES + length));
+    return sum === this.#view.getUint32(at) ? length : -1;
+  }
 }

@@ -12,8 +12,8 @@ import type { Address } from "../protocol/address.ts";
 import { fsCode } from "./atomic-file.ts";
 import type { Home } from "./files.ts";
 import { JournalFile } from "./journal-file.ts";
-import { loadJournal, recentPeers } from "./peer-index.ts";
-import { exportPeers, importPeers } from "./peers-directory.ts";
+import { loadJournal, recentPeers, storedPeers } from "./peer-index.ts";
+import { exportPeers, importPeers, MAX_EXPORTED_PEERS } from "./peers-directory.ts";
 
 export interface PeerCacheOptions {
   /** More than this are forgotten, the least recently heard first. */
@@ -26,8 +26,8 @@ export interface PeerCacheOptions {
 
 export interface OpenedPeerCache {
   readonly cache: FilePeerCache;
-  /** The most recently heard first. */
-  readonly peers: CachedPeer[];
+  /** What it remembers, in no particular order, read as it is asked for. */
+  readonly peers: Iterable<CachedPeer>;
   /** What was wrong with the files, for the log. */
   readonly warnings: string[];
 }
@@ -53,7 +53,7 @@ type Changes = Map<Address, CachedPeer | null>;
 const COMMIT_DELAY_MS = 150;
 const RETRY_DELAY_MS = 5000;
 /** Peers per write: encoding more at once would hold up the packets. */
-const GROUP_PEERS = 2048;
+const GROUP_PEERS = 1024;
 
 export class FilePeerCache implements PeerCache {
   readonly #home: Home;
@@ -94,10 +94,16 @@ export class FilePeerCache implements PeerCache {
     const imported = importPeers(home.file("peers.d"), loaded.end === 0 ? 0 : modified, now, maxPeers);
     warnings.push(...imported.warnings);
     for (const peer of imported.peers) cache.put(peer);
-    const newer = new Set(imported.peers.map((peer) => peer.identity.address));
-    const peers = [...imported.peers, ...loaded.peers.filter((peer) => !newer.has(peer.identity.address))];
-    peers.sort((a, b) => b.lastReceive - a.lastReceive);
-    return { cache, peers: peers.slice(0, maxPeers), warnings };
+    return { cache, peers: { [Symbol.iterator]: () => cache.#read(imported.peers) }, warnings };
+  }
+
+  /** Peers that were imported count more than what the file says of them. */
+  *#read(imported: readonly CachedPeer[]): Generator<CachedPeer> {
+    yield* imported;
+    const newer = new Set(imported.map((peer) => peer.identity.address));
+    for (const peer of storedPeers(this.#file.path, this.#file.entries)) {
+      if (!newer.has(peer.identity.address)) yield peer;
+    }
   }
 
   /** Peers remembered, those not yet written included. */
@@ -219,7 +225,7 @@ export class FilePeerCache implements PeerCache {
     try {
       await this.#commitAll();
       if (this.#home.hasPeersDirectory)
-        exportPeers(this.#home.file("peers.d"), recentPeers(this.#file.path, this.#file.entries));
+        exportPeers(this.#home.file("peers.d"), recentPeers(this.#file.path, this.#file.entries, MAX_EXPORTED_PEERS));
     } catch (error) {
       this.#options.warn?.(`peers could not be saved completely (${fsCode(error)})`);
     } finally {

@@ -29,6 +29,8 @@ import { readInetAddress, writeInetAddress } from "../protocol/inet-address.ts";
 
 const KIND_PUT = 1;
 const KIND_REMOVE = 2;
+/** Of the address, in records of both kinds. */
+export const RECORD_ADDRESS_OFFSET = 1;
 const LAST_RECEIVE_OFFSET = 72;
 const MIN_PUT_BYTES = 89;
 const REMOVE_BYTES = 1 + ADDRESS_BYTES;
@@ -86,11 +88,12 @@ export function writeRemoveRecord(writer: Writer, address: Address): void {
 /** What the record is about, or null if it is neither a put nor a removal. */
 export function summariseRecord(record: Uint8Array): RecordSummary | null {
   if (record[0] === KIND_REMOVE && record.length === REMOVE_BYTES) {
-    return { address: readAddress(record, 1), lastReceive: null };
+    return { address: readAddress(record, RECORD_ADDRESS_OFFSET), lastReceive: null };
   }
   if (record[0] !== KIND_PUT || record.length < MIN_PUT_BYTES) return null;
-  const lastReceive = Number(new Reader(record, LAST_RECEIVE_OFFSET).u64());
-  return { address: readAddress(record, 1), lastReceive };
+  const reader = new Reader(record, LAST_RECEIVE_OFFSET);
+  const lastReceive = reader.u32() * 0x100000000 + reader.u32();
+  return { address: readAddress(record, RECORD_ADDRESS_OFFSET), lastReceive };
 }
 
 /** Decodes the record of a peer. Copies what it keeps. */

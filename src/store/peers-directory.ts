@@ -12,7 +12,7 @@ import { decodePeerFile, encodePeerFile, MAX_PEER_FILE_BYTES } from "./peer-reco
 
 /** The reference deletes older files. */
 const MAX_AGE_MS = 30 * 24 * 3600 * 1000;
-const MAX_EXPORTED_PEERS = 4096;
+export const MAX_EXPORTED_PEERS = 4096;
 /** A damaged directory is told in a few lines, not in thousands. */
 const MAX_NAMED_WARNINGS = 5;
 

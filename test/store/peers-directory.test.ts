@@ -36,7 +36,8 @@ beforeEach(() => {
 afterEach(() => rmSync(path, { recursive: true, force: true }));
 
 function open(options: Partial<PeerCacheOptions> = {}) {
-  return FilePeerCache.open(home, { maxPeers: 10_000, now: NOW, ...options });
+  const { cache, peers, warnings } = FilePeerCache.open(home, { maxPeers: 10_000, now: NOW, ...options });
+  return { cache, warnings, peers: [...peers].sort((a, b) => b.lastReceive - a.lastReceive) };
 }
 
 async function filled(...numbers: number[]): Promise<void> {
