@@ -1,6 +1,7 @@
 /**
- * Making identities and checking that an address belongs to its keys. Both run the memory-hard hash (7 ms a
- * time, 17 where WebAssembly does not run), so a program that serves packets asks `IdentityPool` instead. Facts: vl1-identity-crypto.md §2.
+ * Making identities and checking that an address belongs to its keys. Both run the memory-hard hash (7 ms a time, 17
+ * where WebAssembly does not run), so a program that serves packets asks `IdentityPool` instead.
+ * Facts: vl1-identity-crypto.md §2.
  */
 import { agreementPublicFromSecret, publicFromSecret, SECRET_KEY_BYTES } from "../crypto/c25519.ts";
 import { MEMORY_HARD_DIGEST_BYTES, memoryHardHash } from "../crypto/memory-hard-hash.ts";

@@ -13,8 +13,9 @@
 import { AesGmacSiv, SIV_ASSOCIATED_DATA_BYTES, SIV_BYTES } from "../crypto/aes-gmac-siv.ts";
 import { equalRanges } from "../crypto/constant-time.ts";
 import { KBKDF_LABEL_CIPHER, KBKDF_LABEL_GMAC, kbkdf } from "../crypto/kdf.ts";
-import { POLY1305_TAG_BYTES, poly1305 } from "../crypto/poly1305.ts";
-import { SALSA20_BLOCK_BYTES, SALSA20_KEY_BYTES, SALSA20_NONCE_BYTES, salsa20Xor } from "../crypto/salsa20.ts";
+import { POLY1305_TAG_BYTES } from "../crypto/poly1305.ts";
+import { salsaPoly } from "../crypto/salsa-poly.ts";
+import { SALSA20_KEY_BYTES, SALSA20_NONCE_BYTES, salsa20Xor } from "../crypto/salsa20.ts";
 import { PACKET_HEADER_BYTES } from "./constants.ts";
 
 /** Cipher suites of the header (§4). Suites 4–7 do not exist. */
@@ -90,12 +91,11 @@ export class PeerKey {
 /** Scratch of this module; every function here runs to its end before another one starts. */
 const MANGLED_KEY = new Uint8Array(SALSA20_KEY_BYTES);
 const NONCE = new Uint8Array(SALSA20_NONCE_BYTES);
-const FIRST_BLOCK = new Uint8Array(SALSA20_BLOCK_BYTES);
 const TAG = new Uint8Array(POLY1305_TAG_BYTES);
 const SIV = new Uint8Array(SIV_BYTES);
 const ASSOCIATED_DATA = new Uint8Array(SIV_ASSOCIATED_DATA_BYTES);
 
-/** Loads NONCE and the per-packet key of suites 0 and 1, and leaves the one-time MAC key in FIRST_BLOCK[0..32) (§5). */
+/** Loads MANGLED_KEY and NONCE, the per-packet key and nonce of suites 0 and 1 (§5). */
 function prepareSalsa(packet: Uint8Array, key: PeerKey): void {
   const mangled = MANGLED_KEY;
   const shared = key.shared;
@@ -106,12 +106,6 @@ function prepareSalsa(packet: Uint8Array, key: PeerKey): void {
   mangled[19]! ^= length & 0xff;
   mangled[20]! ^= (length >> 8) & 0xff;
   for (let i = 0; i < ID_BYTES; i++) NONCE[i] = packet[i]!;
-  FIRST_BLOCK.fill(0);
-  salsa20Xor(mangled, NONCE, PACKET_ROUNDS, FIRST_BLOCK, 0, SALSA20_BLOCK_BYTES);
-}
-
-function cipherEnvelope(packet: Uint8Array): void {
-  salsa20Xor(MANGLED_KEY, NONCE, PACKET_ROUNDS, packet, ENVELOPE_AT, packet.length, 1);
 }
 
 /** Loads suite 3's associated data: both addresses and the flags without hops, zero-padded (§6). */
@@ -142,8 +136,12 @@ export function armor(packet: Uint8Array, key: PeerKey, suite: 0 | 1 | 3): void 
     return;
   }
   prepareSalsa(packet, key);
-  if (suite === CipherSuite.SALSA2012_POLY1305) cipherEnvelope(packet);
-  poly1305(FIRST_BLOCK, packet, ENVELOPE_AT, packet.length, TAG);
+  const cipher = salsaPoly();
+  if (suite === CipherSuite.SALSA2012_POLY1305) {
+    cipher.seal(MANGLED_KEY, NONCE, packet, ENVELOPE_AT, packet.length, TAG);
+  } else {
+    cipher.authenticate(MANGLED_KEY, NONCE, packet, ENVELOPE_AT, packet.length, TAG);
+  }
   for (let i = 0; i < MAC_BYTES; i++) packet[MAC_AT + i] = TAG[i]!;
 }
 
@@ -165,10 +163,12 @@ export function dearmor(packet: Uint8Array, key: PeerKey): boolean {
   }
   if (suite !== CipherSuite.POLY1305_NONE && suite !== CipherSuite.SALSA2012_POLY1305) return false;
   prepareSalsa(packet, key);
-  poly1305(FIRST_BLOCK, packet, ENVELOPE_AT, packet.length, TAG);
-  if (!equalRanges(TAG, 0, packet, MAC_AT, MAC_BYTES)) return false;
-  if (suite === CipherSuite.SALSA2012_POLY1305) cipherEnvelope(packet);
-  return true;
+  const cipher = salsaPoly();
+  if (suite === CipherSuite.SALSA2012_POLY1305) {
+    return cipher.open(MANGLED_KEY, NONCE, packet, ENVELOPE_AT, packet.length, packet, MAC_AT);
+  }
+  cipher.authenticate(MANGLED_KEY, NONCE, packet, ENVELOPE_AT, packet.length, TAG);
+  return equalRanges(TAG, 0, packet, MAC_AT, MAC_BYTES);
 }
 
 /** Marks a packet as suite 2 with a 64-bit trusted path id in place of the MAC; nothing is encrypted (§8). */

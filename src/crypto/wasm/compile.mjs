@@ -11,7 +11,10 @@ const HERE = new URL("./", import.meta.url);
 const LINE = 100;
 
 /** Kernels by the name of their source, with the module that holds the binary and the pages of memory it uses. */
-export const KERNELS = [{ name: "memory-hard-hash", module: "memory-hard-hash-binary.ts", pages: 33 }];
+export const KERNELS = [
+  { name: "memory-hard-hash", module: "memory-hard-hash-binary.ts", pages: 33 },
+  { name: "packet-cipher", module: "packet-cipher-binary.ts", pages: 1 },
+];
 
 /** Compiles one kernel; gives the binary, or throws with what the compiler says. */
 export async function compileKernel({ name, pages }) {
