@@ -20,6 +20,7 @@ import { DgramTransport } from "./io/dgram.ts";
 import { findUsablePort } from "./io/port-choice.ts";
 import { openFiles } from "./io/process.ts";
 import { randomFill } from "./io/random.ts";
+import { receiveDrops } from "./io/receive-drops.ts";
 import { Node } from "./node/node.ts";
 import { PhysicalRules } from "./node/physical.ts";
 import type { NodePorts } from "./node/ports.ts";
@@ -30,7 +31,7 @@ import type { Home } from "./store/files.ts";
 import { FilePeerCache } from "./store/peer-cache.ts";
 import { startingWorlds } from "./store/starting-worlds.ts";
 import { logEvent } from "./telemetry/events.ts";
-import { Metrics, startMetricsFile } from "./telemetry/metrics.ts";
+import { Metrics, type MetricsSource, startMetricsFile } from "./telemetry/metrics.ts";
 import { formatWorldId } from "./world/world.ts";
 
 /** Interfaces are looked at this often (vl1-behaviour.md §7). */
@@ -282,9 +283,10 @@ export class Daemon {
   }
 
   #makeMetrics(pool: IdentityPool, cache: FilePeerCache): Metrics {
-    const { identityThreads } = this.#config.limits;
+    const { limits, telemetry } = this.#config;
+    const { identityThreads } = limits;
     const transport = this.#transport;
-    const metrics = new Metrics({
+    const source: MetricsSource = {
       node: this.#views,
       relay: this.#reactor.counters,
       get transport() {
@@ -298,10 +300,12 @@ export class Daemon {
       },
       version: this.#options.version,
       now,
+      receiveDrops: () => receiveDrops(transport.ports.map(({ port }) => port)),
       openFiles,
-    });
+    };
+    const metrics = new Metrics(source, { peerSeries: telemetry.peerSeries });
     this.#undo.push(() => metrics.stop());
-    if (!this.#config.telemetry.metricsFile) return metrics;
+    if (!telemetry.metricsFile) return metrics;
     const stopFile = startMetricsFile(
       metrics,
       async (text) => this.#home.writeMetrics(text),

@@ -54,7 +54,11 @@ export interface Config {
     readonly identityPerSecond: number;
   };
   readonly api: { readonly enabled: boolean; readonly allowManagementFrom: IpPrefix[] };
-  readonly telemetry: { readonly listen: ListenAddress | null; readonly metricsFile: boolean };
+  readonly telemetry: {
+    readonly listen: ListenAddress | null;
+    readonly metricsFile: boolean;
+    readonly peerSeries: number;
+  };
   readonly log: { readonly level: LogLevel; readonly pretty: boolean };
   readonly lowBandwidthMode: boolean;
 }
@@ -154,7 +158,11 @@ function configOf(home: string, values: ConfigValues): Config {
       identityPerSecond: values["limits.identityPerSecond"],
     },
     api: { enabled: values["api.enabled"], allowManagementFrom: values["api.allowManagementFrom"] },
-    telemetry: { listen: values["telemetry.listen"], metricsFile: values["telemetry.metricsFile"] },
+    telemetry: {
+      listen: values["telemetry.listen"],
+      metricsFile: values["telemetry.metricsFile"],
+      peerSeries: values["telemetry.peerSeries"],
+    },
     log: { level: values["log.level"], pretty: values["log.pretty"] },
     lowBandwidthMode: values.lowBandwidthMode,
   };

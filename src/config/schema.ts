@@ -131,6 +131,13 @@ export const KEYS = {
     false,
     "write metrics.prom into the home every 15 s, for tools that read the reference's; off spares flash memory",
   ),
+  "telemetry.peerSeries": count(
+    0,
+    0,
+    1000,
+    false,
+    "peers that get series of their own (zt_peer_latency, zt_peer_path_count); each costs Prometheus memory",
+  ),
   "log.level": key<LogLevel>(z.enum(LOG_LEVELS), "info", {
     hot: true,
     help: "how much is logged",

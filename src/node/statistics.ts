@@ -33,7 +33,6 @@ export const DROP_REASONS = [
   "hop_limit",
   "unknown_destination", // no path, no upstream
   "not_upstream", // relaying asked of a node that is no root
-  "rate_limited",
   "unexpected_reply", // OK to a packet that we did not send
   "queue_full",
   "blacklisted",
@@ -82,7 +81,7 @@ export interface NodeGauges {
   paths: number;
   upstreams: number;
   online: boolean;
-  /** Pairs relayed within the last 30 s. */
+  /** Pairs relayed within the last 15 s. */
   relayPairsActive: number;
   validationsPending: number;
   reassemblies: number;

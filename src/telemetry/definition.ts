@@ -26,6 +26,8 @@ export interface MetricsSource {
   /** The program's version, for `orrery_build_info`. */
   readonly version: string;
   now(): Millis;
+  /** Datagrams that the kernel dropped because a receive buffer was full. */
+  receiveDrops(): number;
   /** Open file descriptors of this process; −1 where the system does not tell. */
   openFiles(): number;
   /** Only for the per-peer series; without it `zt_peer_packets` and `zt_peer_packet_errors` stay empty. */

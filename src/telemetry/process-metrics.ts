@@ -60,6 +60,9 @@ const TRANSPORT_METRICS: readonly MetricDefinition[] = [
   counter("orrery_transport_receive_errors_total", "Errors that sockets reported while receiving.", {
     read: ({ source }, put) => put(source.transport.receiveErrors),
   }),
+  counter("orrery_transport_receive_drops_total", "Datagrams that the kernel dropped for want of receive buffer.", {
+    read: ({ source }, put) => put(source.receiveDrops()),
+  }),
   gauge("orrery_transport_sockets", "UDP sockets open.", {
     read: ({ source }, put) => put(source.transport.buffers.length),
   }),

@@ -46,7 +46,7 @@ describe("the layers", () => {
       interfacePrefixBlacklist: [],
       receiveBufferBytes: 4 << 20,
     });
-    assert.deepEqual(config.telemetry, { listen: { host: "127.0.0.1", port: 9994 }, metricsFile: true });
+    assert.deepEqual(config.telemetry, { listen: { host: "127.0.0.1", port: 9994 }, metricsFile: true, peerSeries: 0 });
     assert.deepEqual(config.log, { level: "info", pretty: false });
     assert.equal(config.home, home);
     assert.deepEqual([warnings, localConf], [[], {}]);
@@ -92,7 +92,7 @@ virtual:
 limits: {maxPeers: 1, cachePeers: 2, maxPairs: 3, maxMulticastMembers: 4, identityThreads: 5, identityQueue: 6,
   identityPerPrefixPerMinute: 7, identityPerPrefixBurst: 8, identityPerSecond: 9}
 api: {enabled: false, allowManagementFrom: [10.1.1.1, 192.168.7.9/16]}
-telemetry: {listen: "[::1]:9000", metricsFile: false}
+telemetry: {listen: "[::1]:9000", metricsFile: false, peerSeries: 3}
 log: {level: debug, pretty: true}
 lowBandwidthMode: true
 `,
@@ -112,7 +112,7 @@ lowBandwidthMode: true
     assert.deepEqual(Object.values(config.limits), [1, 2, 3, 4, 5, 6, 7, 8, 9]);
     assert.deepEqual(showValue(config.listen.bind), ["192.0.2.1", "::"]);
     assert.deepEqual(showValue(config.api.allowManagementFrom), ["10.1.1.1/32", "192.168.0.0/16"]);
-    assert.deepEqual(config.telemetry, { listen: { host: "::1", port: 9000 }, metricsFile: false });
+    assert.deepEqual(config.telemetry, { listen: { host: "::1", port: 9000 }, metricsFile: false, peerSeries: 3 });
     assert.deepEqual(config.log, { level: "debug", pretty: true });
   });
 
@@ -155,7 +155,7 @@ lowBandwidthMode: true
     put("orrery.yaml", "");
     assert.equal(load().config.listen.port, 9993);
     put("orrery.yaml", "# nothing\nlisten:\n  # port: 1\nlog:\ntelemetry: {listen: off}\n");
-    assert.deepEqual(load().config.telemetry, { listen: null, metricsFile: true });
+    assert.deepEqual(load().config.telemetry, { listen: null, metricsFile: true, peerSeries: 0 });
     for (const text of ["telemetry: {listen: null}", "telemetry: {listen: false}"]) {
       put("orrery.yaml", text);
       assert.equal(load().config.telemetry.listen, null, text);

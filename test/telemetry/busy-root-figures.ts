@@ -85,6 +85,7 @@ export function expectedFigures(): Figure[] {
     exactly("orrery_transport_sockets", 2),
     exactly("orrery_transport_bind_problems", 0),
     exactly("orrery_transport_receive_errors_total", 0),
+    exactly("orrery_transport_receive_drops_total", 0),
     exactly('orrery_transport_send_errors_total{cause="other"}', 0),
 
     exactly("orrery_identity_validation_queue", 0),

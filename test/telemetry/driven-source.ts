@@ -103,6 +103,10 @@ export class DrivenSource implements MetricsSource {
     return this.time;
   }
 
+  receiveDrops(): number {
+    return 0;
+  }
+
   openFiles(): number {
     return 42;
   }
