@@ -1,22 +1,25 @@
 /**
  * The peer table: where each peer is reached, in shared memory, for whoever relays. Open addressing on the 40-bit
- * address with a secret seed (addresses are chosen by others), slots of one cache line, one writer. A reader takes
- * the slot's version before and after reading: odd or changed means "being written", and the packet is punted.
+ * address with a secret seed (addresses are chosen by others), slots of one cache line, one writer, any number of
+ * readers that never wait.
+ *
+ * A slot has room for two socket addresses, ready for the kernel: relays send from the table without copying. A change
+ * goes to the one that is not in use, and then the slot's version, whose last bit chooses, is counted up. The kernel
+ * may still be reading the other one, so it is not written to before every reader has finished what it was doing (see
+ * Grace); until then a further change waits.
  * Facts: design §4; vl1-behaviour.md §4.1 (only unexpired direct paths are relayed to).
  *
  * | offset | size | field |
  * |---|---|---|
- * | 0  | 4  | version: even = stable, odd = being written |
+ * | 0  | 1  | address, high 8 bits |
+ * | 1  | 1  | state: 0 never used, 1 in use, 2 removed |
+ * | 2  | 2  | version, last bit = which socket address |
  * | 4  | 4  | address, low 32 bits |
- * | 8  | 1  | address, high 8 bits |
- * | 9  | 1  | state: 0 never used, 1 in use, 2 removed |
- * | 10 | 2  | port |
- * | 12 | 4  | socket |
- * | 16 | 1  | family, 4 or 6 |
- * | 24 | 8  | expiry, ms since the epoch (double) |
- * | 32 | 16 | IP |
+ * | 8  | 8  | expiry, ms since the epoch (double) |
+ * | 16 | 24 | socket address 0; the local socket's id in the part that the kernel ignores |
+ * | 40 | 24 | socket address 1 |
  */
-
+import { AF_INET, ipOffset, SOCKADDR_IN_BYTES, SOCKADDR_IN6_SHORT_BYTES, writeSockaddr } from "../io/linux/sockaddr.ts";
 import type { Millis, Random, RelayRoutes } from "../node/ports.ts";
 import type { Address } from "../protocol/address.ts";
 import type { Endpoint } from "../protocol/inet-address.ts";
@@ -24,47 +27,78 @@ import type { Endpoint } from "../protocol/inet-address.ts";
 const SLOT_BYTES = 64;
 const HEADER_BYTES = 64;
 const LOW = 4;
-const HIGH = 8;
-const STATE = 9;
-const PORT = 10;
-const SOCKET = 12;
-const FAMILY = 16;
-const EXPIRY = 24;
-const IP = 32;
+const EXPIRY = 8;
+const AREAS = 16;
+const AREA_BYTES = 24;
+/** Where the id of the local socket is: sin_zero of IPv4, the flow label of IPv6. */
+const SOCKET_IN_V4 = 8;
+const SOCKET_IN_V6 = 4;
 const TWO_POW_32 = 0x100000000;
 
 const NEVER = 0;
-const USED = 1;
-const REMOVED = 2;
+const USED = 0x100;
+const REMOVED = 0x200;
+const STATE_MASK = 0xff00;
+const IDENTITY_MASK = 0xffff;
+const ONE_VERSION = 0x10000;
+/** Slots looked at for each removal, so that removed slots do not pile up. */
+const TIDIED_PER_REMOVAL = 8;
+const MAX_REMEMBERED_CHANGES = 1024;
 
 /** `find` found no slot. */
 export const NOT_FOUND = -1;
 
+/** Tells the writer when readers cannot be using anymore what they could see before. */
+export interface Grace {
+  /** Now, as the readers see it. */
+  stamp(): readonly number[];
+  /** True if every reader has finished what it was doing at `stamp`. */
+  passed(stamp: readonly number[]): boolean;
+}
+
+/** Without other threads nobody is in the middle of anything. */
+const NO_READERS: Grace = { stamp: () => [], passed: () => true };
+
+interface PendingRoute {
+  readonly socket: number;
+  readonly endpoint: Endpoint;
+  readonly expiresAt: Millis;
+}
+
 /** Both sides' view of the shared memory. Slots are named by their index. */
 export class PeerTable {
   readonly memory: SharedArrayBuffer;
-  readonly #bytes: Uint8Array;
-  readonly #words: Int32Array;
+  readonly bytes: Uint8Array;
+  readonly words: Int32Array;
   readonly #doubles: Float64Array;
   readonly #mask: number;
+  readonly #grace: Grace;
+  /** Writer: when slots got another socket address, as long as that matters. */
+  readonly #changed = new Map<number, readonly number[]>();
+  /** Writer: changes that wait for readers. */
+  readonly #pending = new Map<Address, PendingRoute>();
+  readonly #scratch = new Uint8Array(AREA_BYTES);
+  readonly #scratchWords = new Int32Array(this.#scratch.buffer);
+  #tidyAt = 0;
 
-  /** A view of memory that `PeerTable.create` made. */
-  constructor(memory: SharedArrayBuffer) {
+  /** A view of memory that `PeerTable.create` made. Only the writer needs to say who reads. */
+  constructor(memory: SharedArrayBuffer, grace: Grace = NO_READERS) {
     this.memory = memory;
-    this.#bytes = new Uint8Array(memory);
-    this.#words = new Int32Array(memory);
+    this.bytes = new Uint8Array(memory);
+    this.words = new Int32Array(memory);
     this.#doubles = new Float64Array(memory);
     this.#mask = (memory.byteLength - HEADER_BYTES) / SLOT_BYTES - 1;
+    this.#grace = grace;
   }
 
   /** Room for `maxPeers` at a load of at most one half. */
-  static create(maxPeers: number, random: Random): PeerTable {
+  static create(maxPeers: number, random: Random, grace: Grace = NO_READERS): PeerTable {
     let slots = 64;
     while (slots < maxPeers * 2) slots *= 2;
-    const table = new PeerTable(new SharedArrayBuffer(HEADER_BYTES + slots * SLOT_BYTES));
+    const table = new PeerTable(new SharedArrayBuffer(HEADER_BYTES + slots * SLOT_BYTES), grace);
     const seed = new Uint8Array(4);
     random(seed);
-    table.#bytes.set(seed, 0);
+    table.bytes.set(seed, 0);
     return table;
   }
 
@@ -73,19 +107,20 @@ export class PeerTable {
   }
 
   #home(high: number, low: number): number {
-    let hash = Math.imul(low ^ this.#words[0]!, 0x9e3779b1) ^ Math.imul(high + 1, 0x85ebca6b);
+    let hash = Math.imul(low ^ this.words[0]!, 0x9e3779b1) ^ Math.imul(high + 1, 0x85ebca6b);
     hash = Math.imul(hash ^ (hash >>> 15), 0xc2b2ae35);
     return (hash ^ (hash >>> 13)) & this.#mask;
   }
 
   /** The slot of an address (8 high bits, 32 low bits as int32), or NOT_FOUND. Does not look at its expiry. */
   find(high: number, low: number): number {
-    const bytes = this.#bytes;
+    const { words } = this;
+    const wanted = high | USED;
     for (let slot = this.#home(high, low), probes = 0; probes <= this.#mask; probes++) {
-      const base = HEADER_BYTES + slot * SLOT_BYTES;
-      const state = bytes[base + STATE]!;
-      if (state === NEVER) return NOT_FOUND;
-      if (state === USED && this.#words[(base + LOW) >> 2] === low && bytes[base + HIGH] === high) return slot;
+      const at = (HEADER_BYTES + slot * SLOT_BYTES) >> 2;
+      const head = words[at]!;
+      if ((head & STATE_MASK) === NEVER) return NOT_FOUND;
+      if ((head & IDENTITY_MASK) === wanted && words[at + (LOW >> 2)] === low) return slot;
       slot = (slot + 1) & this.#mask;
     }
     return NOT_FOUND;
@@ -96,71 +131,177 @@ export class PeerTable {
     return this.#doubles[(HEADER_BYTES + slot * SLOT_BYTES + EXPIRY) >> 3]!;
   }
 
-  /** Copies where a slot leads into `into`; false while the writer is at it. */
+  /**
+   * Where the socket address of a slot begins, an offset into `memory`; NOT_FOUND if the slot is another peer's by now.
+   * What is there does not change until the reader passes its next quiet point.
+   */
+  area(slot: number, high: number, low: number): number {
+    const base = HEADER_BYTES + slot * SLOT_BYTES;
+    const head = Atomics.load(this.words, base >> 2);
+    if ((head & IDENTITY_MASK) !== (high | USED) || this.words[(base + LOW) >> 2] !== low) return NOT_FOUND;
+    if (Atomics.load(this.words, base >> 2) !== head) return NOT_FOUND;
+    return areaAt(base, head);
+  }
+
+  /** Id of the local socket that a route (by its area) uses. */
+  socketAt(area: number): number {
+    return this.words[(area + (this.bytes[area] === AF_INET ? SOCKET_IN_V4 : SOCKET_IN_V6)) >> 2]!;
+  }
+
+  /** Length of the socket address in an area. */
+  nameBytesAt(area: number): number {
+    return this.bytes[area] === AF_INET ? SOCKADDR_IN_BYTES : SOCKADDR_IN6_SHORT_BYTES;
+  }
+
+  /** Copies where a slot leads into `into`; false if it is not in use. */
   read(slot: number, into: RouteView): boolean {
     const base = HEADER_BYTES + slot * SLOT_BYTES;
-    const before = Atomics.load(this.#words, base >> 2);
-    into.socket = this.#words[(base + SOCKET) >> 2]!;
-    into.port = this.#bytes[base + PORT]! | (this.#bytes[base + PORT + 1]! << 8);
-    into.family = this.#bytes[base + FAMILY] === 4 ? 4 : 6;
-    const ip = into.family === 4 ? into.ip4 : into.ip16;
-    for (let i = 0; i < ip.length; i++) ip[i] = this.#bytes[base + IP + i]!;
-    into.ip = ip;
-    return (before & 1) === 0 && Atomics.load(this.#words, base >> 2) === before;
+    const head = this.words[base >> 2]!;
+    if ((head & STATE_MASK) !== USED) return false;
+    const area = areaAt(base, head);
+    const family = this.bytes[area]!;
+    into.family = family === AF_INET ? 4 : 6;
+    into.ip = into.family === 4 ? into.ip4 : into.ip16;
+    into.port = (this.bytes[area + 2]! << 8) | this.bytes[area + 3]!;
+    into.socket = this.socketAt(area);
+    for (let i = 0; i < into.ip.length; i++) into.ip[i] = this.bytes[area + ipOffset(family) + i]!;
+    return true;
   }
 
   /** Writer: sets where an address is reached. False when the table is full. */
   set(address: Address, socket: number, endpoint: Endpoint, expiresAt: Millis): boolean {
-    const high = Math.floor(address / TWO_POW_32);
-    const low = (address % TWO_POW_32) | 0;
-    let slot = this.find(high, low);
-    if (slot === NOT_FOUND) slot = this.#free(high, low);
-    if (slot === NOT_FOUND) return false;
-    const base = HEADER_BYTES + slot * SLOT_BYTES;
-    Atomics.add(this.#words, base >> 2, 1);
-    this.#words[(base + LOW) >> 2] = low;
-    this.#bytes[base + HIGH] = high;
-    this.#bytes[base + PORT] = endpoint.port;
-    this.#bytes[base + PORT + 1] = endpoint.port >> 8;
-    this.#words[(base + SOCKET) >> 2] = socket;
-    this.#bytes[base + FAMILY] = endpoint.family;
-    this.#doubles[(base + EXPIRY) >> 3] = expiresAt;
-    this.#bytes.set(endpoint.ip, base + IP);
-    this.#bytes[base + STATE] = USED;
-    Atomics.add(this.#words, base >> 2, 1);
-    return true;
+    this.settle();
+    return this.#set(address, socket, endpoint, expiresAt);
   }
 
   /** Writer: forgets an address. */
   delete(address: Address): void {
+    this.#pending.delete(address);
     const slot = this.find(Math.floor(address / TWO_POW_32), (address % TWO_POW_32) | 0);
     if (slot === NOT_FOUND) return;
-    const base = HEADER_BYTES + slot * SLOT_BYTES;
-    Atomics.add(this.#words, base >> 2, 1);
-    // In front of a slot that was never used nothing can hide behind this one, so it may become so again.
-    const next = HEADER_BYTES + ((slot + 1) & this.#mask) * SLOT_BYTES;
-    this.#bytes[base + STATE] = this.#bytes[next + STATE] === NEVER ? NEVER : REMOVED;
-    this.#doubles[(base + EXPIRY) >> 3] = 0;
-    Atomics.add(this.#words, base >> 2, 1);
-    if (this.#bytes[base + STATE] === NEVER) this.#clearRemovedBefore(slot);
+    this.#remove(slot);
+    this.#tidy();
   }
 
-  /** Removed slots right before a never-used one are of no use either: without this they would only grow. */
-  #clearRemovedBefore(slot: number): void {
-    for (let at = (slot - 1) & this.#mask; ; at = (at - 1) & this.#mask) {
-      const base = HEADER_BYTES + at * SLOT_BYTES;
-      if (this.#bytes[base + STATE] !== REMOVED) return;
-      this.#bytes[base + STATE] = NEVER;
+  /** Writer: tries again what had to wait for readers. True if nothing waits any more. */
+  settle(): boolean {
+    if (this.#pending.size === 0) return true;
+    for (const [address, { socket, endpoint, expiresAt }] of [...this.#pending]) {
+      this.#pending.delete(address);
+      this.#set(address, socket, endpoint, expiresAt);
+    }
+    return this.#pending.size === 0;
+  }
+
+  #set(address: Address, socket: number, endpoint: Endpoint, expiresAt: Millis): boolean {
+    const high = Math.floor(address / TWO_POW_32);
+    const low = (address % TWO_POW_32) | 0;
+    this.#compose(socket, endpoint);
+    let slot = this.find(high, low);
+    if (slot === NOT_FOUND) slot = this.#free(high, low);
+    else if (this.#holds(slot)) {
+      this.#doubles[(HEADER_BYTES + slot * SLOT_BYTES + EXPIRY) >> 3] = expiresAt;
+      this.#pending.delete(address);
+      return true;
+    }
+    if (slot === NOT_FOUND) return false;
+    if (this.#write(slot, high, low, expiresAt)) this.#pending.delete(address);
+    else this.#pending.set(address, { socket, endpoint, expiresAt });
+    return true;
+  }
+
+  /** The socket address of a route, as it lies in an area, into the scratch. */
+  #compose(socket: number, endpoint: Endpoint): void {
+    this.#scratch.fill(0);
+    writeSockaddr(this.#scratch, 0, endpoint);
+    this.#scratchWords[(endpoint.family === 4 ? SOCKET_IN_V4 : SOCKET_IN_V6) >> 2] = socket;
+  }
+
+  /** True if a used slot leads where the scratch does. */
+  #holds(slot: number): boolean {
+    const base = HEADER_BYTES + slot * SLOT_BYTES;
+    const at = areaAt(base, this.words[base >> 2]!) >> 2;
+    for (let i = 0; i < AREA_BYTES >> 2; i++) if (this.words[at + i] !== this.#scratchWords[i]) return false;
+    return true;
+  }
+
+  /** Writes the scratch into the area that is not in use and switches over. False if a reader may still be there. */
+  #write(slot: number, high: number, low: number, expiresAt: Millis): boolean {
+    if (!this.#isQuiet(slot)) return false;
+    const base = HEADER_BYTES + slot * SLOT_BYTES;
+    const version = (this.words[base >> 2]! & ~IDENTITY_MASK) + ONE_VERSION;
+    this.words.set(this.#scratchWords, areaAt(base, version) >> 2);
+    this.words[(base + LOW) >> 2] = low;
+    this.#doubles[(base + EXPIRY) >> 3] = expiresAt;
+    Atomics.store(this.words, base >> 2, version | USED | high);
+    this.#remember(slot);
+    return true;
+  }
+
+  #isQuiet(slot: number): boolean {
+    const stamp = this.#changed.get(slot);
+    if (stamp === undefined) return true;
+    if (!this.#grace.passed(stamp)) return false;
+    this.#changed.delete(slot);
+    return true;
+  }
+
+  #remember(slot: number): void {
+    if (this.#grace === NO_READERS) return;
+    this.#changed.set(slot, this.#grace.stamp());
+    if (this.#changed.size < MAX_REMEMBERED_CHANGES) return;
+    for (const [changed, stamp] of this.#changed) if (this.#grace.passed(stamp)) this.#changed.delete(changed);
+  }
+
+  #remove(slot: number): void {
+    const at = (HEADER_BYTES + slot * SLOT_BYTES) >> 2;
+    // In front of a slot that was never used nothing can hide behind this one, so it may become so again.
+    const isLast = this.#state((slot + 1) & this.#mask) === NEVER;
+    Atomics.store(this.words, at, (this.words[at]! & ~STATE_MASK) | (isLast ? NEVER : REMOVED));
+    for (let before = (slot - 1) & this.#mask; isLast && this.#state(before) === REMOVED; ) {
+      const there = (HEADER_BYTES + before * SLOT_BYTES) >> 2;
+      Atomics.store(this.words, there, this.words[there]! & ~STATE_MASK);
+      before = (before - 1) & this.#mask;
     }
   }
 
-  #free(high: number, low: number): number {
-    for (let slot = this.#home(high, low), probes = 0; probes <= this.#mask; probes++) {
-      if (this.#bytes[HEADER_BYTES + slot * SLOT_BYTES + STATE] !== USED) return slot;
+  /**
+   * Moves some used slots forward into removed ones that they could have taken, so that the removed ones come to the
+   * end of their runs and become unused again. A peer is in both places for a moment, never in none.
+   */
+  #tidy(): void {
+    for (let i = 0; i < TIDIED_PER_REMOVAL; i++) {
+      const slot = this.#tidyAt;
+      this.#tidyAt = (slot + 1) & this.#mask;
+      const base = HEADER_BYTES + slot * SLOT_BYTES;
+      const head = this.words[base >> 2]!;
+      if ((head & STATE_MASK) !== USED) continue;
+      const low = this.words[(base + LOW) >> 2]!;
+      const better = this.#free(head & 0xff, low, slot);
+      if (better === NOT_FOUND) continue;
+      const area = areaAt(base, head) >> 2;
+      for (let word = 0; word < AREA_BYTES >> 2; word++) this.#scratchWords[word] = this.words[area + word]!;
+      if (this.#write(better, head & 0xff, low, this.expiry(slot))) this.#remove(slot);
+    }
+  }
+
+  #state(slot: number): number {
+    return this.words[(HEADER_BYTES + slot * SLOT_BYTES) >> 2]! & STATE_MASK;
+  }
+
+  /** The first slot that an address may take, or NOT_FOUND if there is none before `end`. */
+  #free(high: number, low: number, end = NOT_FOUND): number {
+    for (let slot = this.#home(high, low), probes = 0; probes <= this.#mask && slot !== end; probes++) {
+      if (this.#state(slot) !== USED) return slot;
       slot = (slot + 1) & this.#mask;
     }
     return NOT_FOUND;
   }
+}
+
+/** Where the socket address in use begins, by the first word of a slot. */
+function areaAt(base: number, head: number): number {
+  return base + AREAS + (head & ONE_VERSION ? AREA_BYTES : 0);
 }
 
 /** Where a slot leads; one object is reused for every packet. Itself an endpoint. */

@@ -3,9 +3,8 @@
  * handed in when it is due. One thread; the portable transport pushes datagrams, batched ones are polled by theirs.
  * Facts: design §4, §5; vl1-behaviour.md §4.1.
  */
-import type { Transport } from "../io/transport.ts";
 import type { Node } from "../node/node.ts";
-import type { Datagram, Millis } from "../node/ports.ts";
+import type { Datagram, Millis, Outbox } from "../node/ports.ts";
 import type { DropReason } from "../node/statistics.ts";
 import { destinationOf, FRAGMENT_INDICATOR, SOURCE_OFFSET, sourceOf } from "../protocol/packet.ts";
 import {
@@ -28,7 +27,7 @@ const MAX_WAIT_MS = 1000;
 
 export class Reactor {
   readonly counters = new RelayCounterSet();
-  readonly #transport: Transport;
+  readonly #transport: Outbox;
   readonly #node: Node;
   readonly #root: Root;
   readonly #table: PeerTable;
@@ -37,7 +36,7 @@ export class Reactor {
   readonly #route = new RouteView();
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(parts: { transport: Transport; node: Node; root: Root; table: PeerTable; clock: () => Millis }) {
+  constructor(parts: { transport: Outbox; node: Node; root: Root; table: PeerTable; clock: () => Millis }) {
     this.#transport = parts.transport;
     this.#node = parts.node;
     this.#root = parts.root;
@@ -83,7 +82,9 @@ export class Reactor {
     addHop(bytes);
     this.#transport.send(this.#route.socket, this.#route, bytes);
     const fragment = this.#forwarded(bytes);
-    if (!fragment) this.#root.relayed(sourceOf(bytes), destinationOf(bytes), datagram, now);
+    if (fragment) return;
+    const { from, socket } = datagram;
+    this.#root.relayed(sourceOf(bytes), destinationOf(bytes), { from, socket, bytes: bytes.length }, now);
   }
 
   #toUpstream(datagram: Datagram, now: Millis): void {

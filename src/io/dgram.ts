@@ -4,37 +4,20 @@
  * Facts: vl1-behaviour.md §7, local-api.md §4–§5 (`bind`, blacklists).
  */
 import type { Socket } from "node:dgram";
-import type { Datagram, LocalSocket, Random } from "../node/ports.ts";
-import { type Endpoint, endpointKey, type IpPrefix, makeEndpoint } from "../protocol/inet-address.ts";
+import type { Datagram, LocalSocket } from "../node/ports.ts";
+import { type Endpoint, endpointKey } from "../protocol/inet-address.ts";
 import { bindSocket, closeSocket } from "./dgram-socket.ts";
-import { bindError, errorCode, type IoError } from "./errors.ts";
-import { type InterfaceAddress, localAddresses, systemAddresses } from "./interfaces.ts";
+import { errorCode } from "./errors.ts";
 import { IpTexts } from "./ip-text.ts";
-import { findUsablePort } from "./port-choice.ts";
-import { randomFill } from "./random.ts";
+import {
+  type AddressOptions,
+  fatalProblem,
+  type PortChoice,
+  resolvePorts,
+  type SocketOptions,
+  wantedSockets,
+} from "./local-sockets.ts";
 import type { BindProblem, Transport, TransportStatistics } from "./transport.ts";
-
-/** One port to open on every address. 0 = random, chosen once when the transport opens. */
-export interface PortChoice {
-  readonly port: number;
-  readonly primary: boolean;
-}
-
-export interface DgramOptions {
-  readonly ports: readonly PortChoice[];
-  /** Bind exactly these IPs (wildcards allowed); empty = every eligible interface address. */
-  readonly bind: readonly Uint8Array[];
-  readonly interfacePrefixBlacklist: readonly string[];
-  /** Local addresses inside these are not bound. */
-  readonly blacklist: readonly IpPrefix[];
-  readonly receiveBufferBytes: number;
-  /** Where the machine's addresses come from; tests give their own. */
-  readonly addresses?: () => readonly InterfaceAddress[];
-  readonly random?: Random;
-}
-
-/** What may change while running; see `reconfigure`. */
-export type DgramAddressOptions = Pick<DgramOptions, "bind" | "interfacePrefixBlacklist" | "blacklist">;
 
 interface OpenSocket extends LocalSocket {
   readonly handle: Socket;
@@ -50,13 +33,9 @@ const MAX_QUEUED_DATAGRAMS = 1024;
 /** Asking libuv for a queue's length costs about as much as a send: only done when many are unconfirmed. */
 const UNCONFIRMED_BEFORE_ASKING = 256;
 
-function isWildcard(ip: Uint8Array): boolean {
-  return ip.every((byte) => byte === 0);
-}
-
 /** Transport over node:dgram. */
 export class DgramTransport implements Transport {
-  #options: DgramOptions;
+  #options: SocketOptions;
   #ports: readonly PortChoice[] = [];
   #receive: ((datagram: Datagram) => void) | null = null;
   readonly #sockets = new Map<number, OpenSocket>();
@@ -76,7 +55,7 @@ export class DgramTransport implements Transport {
   #receiveErrors = 0;
   readonly #sendErrorsByCode: Record<string, number> = {};
 
-  constructor(options: DgramOptions) {
+  constructor(options: SocketOptions) {
     this.#options = options;
   }
 
@@ -111,32 +90,13 @@ export class DgramTransport implements Transport {
 
   async open(receive: (datagram: Datagram) => void): Promise<void> {
     this.#receive = receive;
-    const random = this.#options.random ?? randomFill;
-    const ports: PortChoice[] = [];
-    for (const choice of this.#options.ports) {
-      const port = choice.port || (await findUsablePort({ port: 0, bind: this.#options.bind, tcp: null, random }));
-      if (!ports.some((other) => other.port === port)) ports.push({ port, primary: choice.primary });
-    }
-    this.#ports = ports;
+    this.#ports = await resolvePorts(this.#options);
     await this.rescan();
-    const fatal = this.#fatalProblem();
+    const fatal = fatalProblem(this.#options, this.#ports, this.#problems, this.#listed);
     if (fatal !== null) {
       await this.close();
       throw fatal;
     }
-  }
-
-  /**
-   * A primary port that somebody else holds stops the start; so do `bind` addresses of which none exists. An
-   * address that vanished while we looked, or a machine without a network yet, does not.
-   */
-  #fatalProblem(): IoError | null {
-    const primary = this.#ports.find((choice) => choice.primary);
-    const problems = this.#problems.filter((problem) => problem.local.port === primary?.port);
-    const taken = problems.find((problem) => ["EADDRINUSE", "EACCES", "EPERM"].includes(problem.code));
-    const bound = this.#listed.some((socket) => socket.primary);
-    const worst = taken ?? (bound || this.#options.bind.length === 0 ? undefined : problems[0]);
-    return worst === undefined ? null : bindError("UDP", worst.local, worst.code);
   }
 
   rescan(): Promise<void> {
@@ -146,7 +106,7 @@ export class DgramTransport implements Transport {
   }
 
   /** Replaces what decides which addresses are bound, then looks again. Ports already bound stay. */
-  reconfigure(addresses: DgramAddressOptions): Promise<void> {
+  reconfigure(addresses: AddressOptions): Promise<void> {
     this.#options = { ...this.#options, ...addresses };
     return this.rescan();
   }
@@ -214,25 +174,9 @@ export class DgramTransport implements Transport {
     this.#sendErrorsByCode[code] = (this.#sendErrorsByCode[code] ?? 0) + 1;
   }
 
-  /** The local IPs to bind now. A wildcard stands for every address of its family. */
-  #wantedIps(): Uint8Array[] {
-    const { bind, addresses } = this.#options;
-    if (bind.length === 0) {
-      return localAddresses(this.#options, (addresses ?? systemAddresses)()).map((address) => address.ip);
-    }
-    const wildcards = bind.filter(isWildcard);
-    return bind.filter((ip) => isWildcard(ip) || !wildcards.some((wildcard) => wildcard.length === ip.length));
-  }
-
   async #scan(): Promise<void> {
     if (this.#closed) return;
-    const wanted = new Map<string, { local: Endpoint; primary: boolean }>();
-    for (const ip of this.#wantedIps()) {
-      for (const { port, primary } of this.#ports) {
-        const local = makeEndpoint(ip, port);
-        wanted.set(endpointKey(local), { local, primary });
-      }
-    }
+    const wanted = wantedSockets(this.#options, this.#ports);
     for (const socket of this.#sockets.values()) {
       if (wanted.delete(socket.key)) continue;
       this.#sockets.delete(socket.id);

@@ -4,6 +4,7 @@
  */
 import type { Datagram, Outbox } from "../node/ports.ts";
 import type { Endpoint } from "../protocol/inet-address.ts";
+import type { AddressOptions, PortChoice } from "./local-sockets.ts";
 
 /** Size of one socket's receive buffer, UDP payload plus the kernel's bookkeeping, in bytes. */
 export interface SocketBuffer {
@@ -49,6 +50,10 @@ export interface Transport extends Outbox {
   open(receive: (datagram: Datagram) => void): Promise<void>;
   /** Looks at the interfaces again: binds addresses that appeared, closes sockets whose address is gone. */
   rescan(): Promise<void>;
+  /** Replaces what decides which addresses are bound, then looks again. Ports already bound stay. */
+  reconfigure(addresses: AddressOptions): Promise<void>;
+  /** The ports in use, with random ones resolved; empty before `open`. */
+  readonly ports: readonly PortChoice[];
   /** Closes every socket; afterwards sends are counted as errors. */
   close(): Promise<void>;
   readonly statistics: TransportStatistics;

@@ -33,6 +33,11 @@ export class PhysicalRules {
     this.#virtual = virtual;
   }
 
+  /** The rules by prefix, in matching order. */
+  get rules(): readonly PhysicalRule[] {
+    return this.#physical;
+  }
+
   #match(endpoint: Endpoint): PhysicalRule | undefined {
     for (const rule of this.#physical) if (prefixContains(rule.prefix, endpoint.ip)) return rule;
     return undefined;

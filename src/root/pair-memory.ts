@@ -1,9 +1,23 @@
 /**
  * Which pairs of peers are relayed: when each was introduced, and when its last packet passed. Decides when a pair
  * is introduced (again) and tells direct pairs from relayed ones: an introduced pair whose relayed traffic stops
- * has found its way. A fixed table of typed arrays, because it is looked at for every relayed packet.
+ * has found its way. A fixed table in shared memory, because every thread that relays looks at it for every packet.
  * Facts: vl1-behaviour.md §1 (30 s between introductions). The reference forgets a pair after 240 s; ours is kept for
  * an hour, so that a pair that went direct can be introduced again when one of the two moves.
+ *
+ * Sets of four pairs, two cache lines each. Times are the low 32 bits of milliseconds: only differences matter, and
+ * what is older than an hour is forgotten. The pair (a, b) is unordered, a is the smaller address.
+ *
+ * | offset | size | field, one for each of the four |
+ * |---|---|---|
+ * | 0   | 16 | low 32 bits of a |
+ * | 16  | 16 | low 32 bits of b |
+ * | 32  | 16 | high 8 bits of a, then of b; 0x10000 = in use |
+ * | 48  | 16 | latest packet |
+ * | 64  | 16 | latest introduction |
+ * | 80  | 16 | first introduction of this episode |
+ * | 96  | 16 | 1 introduced at all, 2 this episode has had its verdict, 4… repetitions of the latest introduction |
+ * | 112 | 4  | who writes into this set (thread + 1; 0 = nobody) |
  */
 import type { Millis, Random } from "../node/ports.ts";
 import type { Address } from "../protocol/address.ts";
@@ -19,6 +33,26 @@ const MAX_REPEATS = 2;
 const WAYS = 4;
 const TWO_POW_32 = 0x100000000;
 
+const SET_WORDS = 32;
+const HEADER_WORDS = 32;
+/** Header: the seed, and how many pairs were thrown out. */
+const SEED = 0;
+const EVICTED = 1;
+
+const A = 0;
+const B = 4;
+const HIGHS = 8;
+const SEEN = 12;
+const INTRODUCED = 16;
+const FIRST = 20;
+const STATE = 24;
+const WRITER = 28;
+
+const IN_USE = 0x10000;
+const WAS_INTRODUCED = 1;
+const JUDGED = 2;
+const ONE_REPEAT = 4;
+
 /** What became of an introduced pair. */
 export interface PairVerdict {
   readonly a: Address;
@@ -28,38 +62,29 @@ export interface PairVerdict {
   readonly afterMs: number;
 }
 
-/** Set-associative: 4 ways, the least recently seen of a full set makes room. The pair (a, b) is unordered. */
+/** One thread's view. The least recently seen pair of a full set makes room. */
 export class PairMemory {
+  readonly memory: SharedArrayBuffer;
+  readonly #words: Int32Array;
   readonly #sets: number;
-  readonly #seed: number;
-  /** The smaller address (0 = free) and the larger one. */
-  readonly #a: Float64Array;
-  readonly #b: Float64Array;
-  /** First and latest introduction of this episode, and the latest packet; ms since the epoch. */
-  readonly #first: Float64Array;
-  readonly #introduced: Float64Array;
-  readonly #seen: Float64Array;
-  /** 1 when this episode has had its verdict. */
-  readonly #judged: Uint8Array;
-  /** Repetitions of the latest introduction. */
-  readonly #repeats: Uint8Array;
-  #evicted = 0;
+  readonly #me: number;
 
-  constructor(maxPairs: number, random: Random) {
+  /** A view of memory that `PairMemory.create` made; `thread` tells those apart that may write at once. */
+  constructor(memory: SharedArrayBuffer, thread = 0) {
+    this.memory = memory;
+    this.#words = new Int32Array(memory);
+    this.#sets = (this.#words.length - HEADER_WORDS) / SET_WORDS;
+    this.#me = thread + 1;
+  }
+
+  static create(maxPairs: number, random: Random): PairMemory {
     let sets = 16;
     while (sets * WAYS < maxPairs) sets *= 2;
-    this.#sets = sets;
+    const pairs = new PairMemory(new SharedArrayBuffer((HEADER_WORDS + sets * SET_WORDS) * 4));
     const seed = new Uint8Array(4);
     random(seed);
-    this.#seed = new Int32Array(seed.buffer)[0]!;
-    const entries = sets * WAYS;
-    this.#a = new Float64Array(entries);
-    this.#b = new Float64Array(entries);
-    this.#first = new Float64Array(entries);
-    this.#introduced = new Float64Array(entries);
-    this.#seen = new Float64Array(entries);
-    this.#judged = new Uint8Array(entries);
-    this.#repeats = new Uint8Array(entries);
+    pairs.#words[SEED] = new Int32Array(seed.buffer)[0]!;
+    return pairs;
   }
 
   get capacity(): number {
@@ -68,22 +93,48 @@ export class PairMemory {
 
   /** Pairs that were thrown out while they were still relayed. */
   get evicted(): number {
-    return this.#evicted;
+    return this.#words[EVICTED]!;
   }
 
   /** A packet between two peers was relayed. True if they should be introduced now; the caller then does so. */
   relayed(from: Address, to: Address, now: Millis): boolean {
-    const entry = this.#entry(from, to, now);
-    const quietFor = now - this.#seen[entry]!;
-    this.#seen[entry] = now;
-    if (now - this.#introduced[entry]! < UNITE_INTERVAL_MS) return false;
-    if (this.#first[entry] === 0 || (this.#judged[entry] === 1 && quietFor >= PAIR_QUIET_MS)) {
-      this.#first[entry] = now;
-      this.#judged[entry] = 0;
+    return this.relayedHalves(highOf(from), lowOf(from), highOf(to), lowOf(to), lowOf(now));
+  }
+
+  /** As `relayed`; addresses in two parts and the low 32 bits of the time, so that nothing is allocated. */
+  relayedHalves(fromHigh: number, fromLow: number, toHigh: number, toLow: number, now: number): boolean {
+    const swap = isGreater(fromHigh, fromLow, toHigh, toLow);
+    const aLow = swap ? toLow : fromLow;
+    const bLow = swap ? fromLow : toLow;
+    const highs = IN_USE | (swap ? toHigh | (fromHigh << 8) : fromHigh | (toHigh << 8));
+    const set = this.#set(aLow, bLow);
+    let entry = this.#find(set, aLow, bLow, highs);
+    if (entry < 0) {
+      entry = this.#insert(set, aLow, bLow, highs, now);
+      if (entry < 0) return false;
     }
-    this.#introduced[entry] = now;
-    this.#repeats[entry] = 0;
+    return this.#passed(entry, now);
+  }
+
+  #passed(entry: number, now: number): boolean {
+    const words = this.#words;
+    const quietFor = (now - words[entry + SEEN]!) | 0;
+    if (quietFor > 0) words[entry + SEEN] = now;
+    const state = words[entry + STATE]!;
+    const before = words[entry + INTRODUCED]!;
+    if (state & WAS_INTRODUCED && ((now - before) | 0) < UNITE_INTERVAL_MS) return false;
+    // Of several threads that see this at once, one introduces.
+    if (Atomics.compareExchange(words, entry + STATE, state, this.#nextState(state, quietFor)) !== state) return false;
+    if (!(state & WAS_INTRODUCED) || isNewEpisode(state, quietFor)) words[entry + FIRST] = now;
+    words[entry + INTRODUCED] = now;
     return true;
+  }
+
+  #nextState(state: number, quietFor: number): number {
+    const judged = isNewEpisode(state, quietFor) ? 0 : state & JUDGED;
+    // Differs from the old state in any case, so that only one thread can make the exchange.
+    const turn = (state ^ TURN) & TURN;
+    return WAS_INTRODUCED | judged | turn;
   }
 
   /**
@@ -91,9 +142,15 @@ export class PairMemory {
    * asks for it decides when.
    */
   repeatIntroduction(from: Address, to: Address, withinMs: number, now: Millis): boolean {
-    const entry = this.#find(Math.min(from, to), Math.max(from, to));
-    if (entry < 0 || now - this.#introduced[entry]! >= withinMs || this.#repeats[entry]! >= MAX_REPEATS) return false;
-    this.#repeats[entry]!++;
+    const [a, b] = [Math.min(from, to), Math.max(from, to)];
+    const highs = IN_USE | highOf(a) | (highOf(b) << 8);
+    const entry = this.#find(this.#set(lowOf(a), lowOf(b)), lowOf(a), lowOf(b), highs);
+    if (entry < 0) return false;
+    const state = this.#words[entry + STATE]!;
+    const repeats = (state & ~TURN) >> 2;
+    if (!(state & WAS_INTRODUCED) || this.#since(entry + INTRODUCED, now) >= withinMs) return false;
+    if (repeats >= MAX_REPEATS) return false;
+    Atomics.add(this.#words, entry + STATE, ONE_REPEAT);
     return true;
   }
 
@@ -103,10 +160,12 @@ export class PairMemory {
    */
   partnersOf(address: Address, limit: number): Address[] {
     const partners: Address[] = [];
-    for (let i = 0; i < this.#a.length && partners.length < limit; i++) {
-      if (this.#first[i] === 0 || this.#a[i] === 0) continue;
-      if (this.#a[i] === address) partners.push(this.#b[i]!);
-      else if (this.#b[i] === address) partners.push(this.#a[i]!);
+    const low = lowOf(address);
+    for (let entry = HEADER_WORDS; entry < this.#words.length && partners.length < limit; entry = next(entry)) {
+      if (this.#words[entry + A] !== low && this.#words[entry + B] !== low) continue;
+      if (!this.#inUse(entry) || !(this.#words[entry + STATE]! & WAS_INTRODUCED)) continue;
+      if (this.#a(entry) === address) partners.push(this.#b(entry));
+      else if (this.#b(entry) === address) partners.push(this.#a(entry));
     }
     return partners;
   }
@@ -114,58 +173,118 @@ export class PairMemory {
   /** Pairs with a relayed packet within the last 15 s. */
   active(now: Millis): number {
     let count = 0;
-    for (let i = 0; i < this.#a.length; i++) if (this.#a[i] !== 0 && now - this.#seen[i]! < PAIR_QUIET_MS) count++;
+    for (let entry = HEADER_WORDS; entry < this.#words.length; entry = next(entry)) {
+      if (this.#inUse(entry) && this.#since(entry + SEEN, now) < PAIR_QUIET_MS) count++;
+    }
     return count;
   }
 
   /** Gives each introduced pair its verdict when it is due, and forgets the old ones. */
   sweep(now: Millis, judge: (verdict: PairVerdict) => void): void {
-    for (let i = 0; i < this.#a.length; i++) {
-      if (this.#a[i] === 0) continue;
-      const quiet = now - this.#seen[i]! >= PAIR_QUIET_MS;
-      const lasted = this.#seen[i]! - this.#first[i]!;
-      if (this.#judged[i] === 0 && (quiet || lasted >= PAIR_VERDICT_MS)) {
-        this.#judged[i] = 1;
-        judge({ a: this.#a[i]!, b: this.#b[i]!, direct: lasted < PAIR_VERDICT_MS, afterMs: lasted });
+    for (let entry = HEADER_WORDS; entry < this.#words.length; entry = next(entry)) {
+      if (!this.#inUse(entry)) continue;
+      const quietFor = this.#since(entry + SEEN, now);
+      const state = this.#words[entry + STATE]!;
+      const lasted = (this.#words[entry + SEEN]! - this.#words[entry + FIRST]!) | 0;
+      const due = quietFor >= PAIR_QUIET_MS || lasted >= PAIR_VERDICT_MS;
+      if (state & WAS_INTRODUCED && !(state & JUDGED) && due) {
+        Atomics.or(this.#words, entry + STATE, JUDGED);
+        judge({ a: this.#a(entry), b: this.#b(entry), direct: lasted < PAIR_VERDICT_MS, afterMs: lasted });
       }
-      if (now - this.#seen[i]! >= PAIR_MEMORY_MS) this.#a[i] = 0;
+      if (quietFor >= PAIR_MEMORY_MS) this.#words[entry + HIGHS] = 0;
     }
   }
 
-  #set(a: Address, b: Address): number {
-    let hash = Math.imul((a % TWO_POW_32) ^ this.#seed, 0x9e3779b1);
-    hash = Math.imul(hash ^ (hash >>> 15) ^ (b % TWO_POW_32), 0x85ebca6b);
-    hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
-    return (((hash ^ (hash >>> 16)) >>> 0) % this.#sets) * WAYS;
+  /** A thread has died: sets that it was writing to are free for others again. */
+  release(thread: number): void {
+    for (let set = HEADER_WORDS; set < this.#words.length; set += SET_WORDS) {
+      Atomics.compareExchange(this.#words, set + WRITER, thread + 1, 0);
+    }
   }
 
-  #find(a: Address, b: Address): number {
-    const start = this.#set(a, b);
-    for (let i = start; i < start + WAYS; i++) if (this.#a[i] === a && this.#b[i] === b) return i;
+  #set(aLow: number, bLow: number): number {
+    let hash = Math.imul(aLow ^ this.#words[SEED]!, 0x9e3779b1);
+    hash = Math.imul(hash ^ (hash >>> 15) ^ bLow, 0x85ebca6b);
+    hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
+    return HEADER_WORDS + ((hash ^ (hash >>> 16)) & (this.#sets - 1)) * SET_WORDS;
+  }
+
+  #find(set: number, aLow: number, bLow: number, highs: number): number {
+    const words = this.#words;
+    for (let entry = set; entry < set + WAYS; entry++) {
+      if (words[entry + A] === aLow && words[entry + B] === bLow && words[entry + HIGHS] === highs) return entry;
+    }
     return -1;
   }
 
-  #entry(from: Address, to: Address, now: Millis): number {
-    const a = Math.min(from, to);
-    const b = Math.max(from, to);
-    const found = this.#find(a, b);
-    if (found >= 0) return found;
-    const start = this.#set(a, b);
-    let victim = start;
-    for (let i = start; i < start + WAYS; i++) {
-      if (this.#a[i] === 0) {
-        victim = i;
-        break;
-      }
-      if (this.#seen[i]! < this.#seen[victim]!) victim = i;
+  /** A fresh entry, or −1 while another thread writes to the set: then the pair's next packet makes it. */
+  #insert(set: number, aLow: number, bLow: number, highs: number, now: number): number {
+    const words = this.#words;
+    if (Atomics.compareExchange(words, set + WRITER, 0, this.#me) !== 0) return -1;
+    let entry = this.#find(set, aLow, bLow, highs);
+    if (entry < 0) {
+      entry = this.#victim(set, now);
+      words[entry + HIGHS] = 0;
+      words[entry + A] = aLow;
+      words[entry + B] = bLow;
+      words[entry + STATE] = 0;
+      words[entry + SEEN] = now;
+      Atomics.store(words, entry + HIGHS, highs);
     }
-    if (this.#a[victim] !== 0 && now - this.#seen[victim]! < PAIR_QUIET_MS) this.#evicted++;
-    this.#a[victim] = a;
-    this.#b[victim] = b;
-    this.#first[victim] = 0;
-    this.#introduced[victim] = 0;
-    this.#seen[victim] = now;
-    this.#judged[victim] = 0;
+    Atomics.store(words, set + WRITER, 0);
+    return entry;
+  }
+
+  #victim(set: number, now: number): number {
+    const words = this.#words;
+    let victim = set;
+    for (let entry = set; entry < set + WAYS; entry++) {
+      if (!this.#inUse(entry)) return entry;
+      if (((now - words[entry + SEEN]!) | 0) > ((now - words[victim + SEEN]!) | 0)) victim = entry;
+    }
+    if (((now - words[victim + SEEN]!) | 0) < PAIR_QUIET_MS) Atomics.add(words, EVICTED, 1);
     return victim;
   }
+
+  #inUse(entry: number): boolean {
+    return (this.#words[entry + HIGHS]! & IN_USE) !== 0;
+  }
+
+  #since(index: number, now: Millis): number {
+    return (lowOf(now) - this.#words[index]!) | 0;
+  }
+
+  #a(entry: number): Address {
+    return (this.#words[entry + HIGHS]! & 0xff) * TWO_POW_32 + (this.#words[entry + A]! >>> 0);
+  }
+
+  #b(entry: number): Address {
+    return ((this.#words[entry + HIGHS]! >> 8) & 0xff) * TWO_POW_32 + (this.#words[entry + B]! >>> 0);
+  }
+}
+
+/** Changes with every introduction; see #nextState. */
+const TURN = 0x10000000;
+
+function isNewEpisode(state: number, quietFor: number): boolean {
+  return (state & JUDGED) !== 0 && quietFor >= PAIR_QUIET_MS;
+}
+
+/** The entry behind `entry`: the next of its set, or the first of the next set. */
+function next(entry: number): number {
+  const way = (entry - HEADER_WORDS) % SET_WORDS;
+  return way < WAYS - 1 ? entry + 1 : entry - way + SET_WORDS;
+}
+
+function isGreater(aHigh: number, aLow: number, bHigh: number, bLow: number): boolean {
+  return aHigh === bHigh ? aLow >>> 0 > bLow >>> 0 : aHigh > bHigh;
+}
+
+function highOf(address: Address): number {
+  return Math.floor(address / TWO_POW_32);
+}
+
+/** The low 32 bits, as an int32. */
+function lowOf(value: number): number {
+  return (value % TWO_POW_32) | 0;
 }

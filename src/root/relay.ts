@@ -32,31 +32,46 @@ export interface OwnAddress {
   readonly low: number;
 }
 
-function low32(bytes: Uint8Array, offset: number): number {
+/** Four bytes in network order, as an int32. */
+export function low32(bytes: Uint8Array, offset: number): number {
   return (bytes[offset]! << 24) | (bytes[offset + 1]! << 16) | (bytes[offset + 2]! << 8) | bytes[offset + 3]!;
 }
 
 /** Decides about one datagram of any length and content, at `now` ms since the epoch. */
 export function decide(bytes: Uint8Array, table: RelayTable, self: OwnAddress, now: number): RelayDecision {
-  if (bytes.length <= FRAGMENT_HEADER_BYTES) return PUNT;
-  const high = bytes[DESTINATION_OFFSET]!;
-  const low = low32(bytes, DESTINATION_OFFSET + 1);
-  const fragment = bytes[SOURCE_OFFSET] === FRAGMENT_INDICATOR;
-  if (!fragment && bytes.length < PACKET_HEADER_BYTES) return DROP_RUNT;
+  return decideAt(bytes, 0, bytes.length, table, self, now);
+}
+
+/** As `decide`, about the `length` bytes from `start`: whoever receives many at once makes no view for each. */
+export function decideAt(
+  bytes: Uint8Array,
+  start: number,
+  length: number,
+  table: RelayTable,
+  self: OwnAddress,
+  now: number,
+): RelayDecision {
+  if (length <= FRAGMENT_HEADER_BYTES) return PUNT;
+  const high = bytes[start + DESTINATION_OFFSET]!;
+  const low = low32(bytes, start + DESTINATION_OFFSET + 1);
+  const fragment = bytes[start + SOURCE_OFFSET] === FRAGMENT_INDICATOR;
+  if (!fragment && length < PACKET_HEADER_BYTES) return DROP_RUNT;
   if (high === self.high && low === self.low) return PUNT;
   if (high === FRAGMENT_INDICATOR || (high === 0 && low === 0)) return DROP_RESERVED;
   if (fragment) {
-    if (bytes[FRAGMENT_HOPS_OFFSET]! >= RELAY_MAX_HOPS) return DROP_HOP_LIMIT;
+    if (bytes[start + FRAGMENT_HOPS_OFFSET]! >= RELAY_MAX_HOPS) return DROP_HOP_LIMIT;
   } else {
-    if ((bytes[FLAGS_OFFSET]! & HOPS_MASK) >= RELAY_MAX_HOPS) return DROP_HOP_LIMIT;
-    if (bytes[SOURCE_OFFSET] === self.high && low32(bytes, SOURCE_OFFSET + 1) === self.low) return DROP_FROM_SELF;
+    if ((bytes[start + FLAGS_OFFSET]! & HOPS_MASK) >= RELAY_MAX_HOPS) return DROP_HOP_LIMIT;
+    const source = start + SOURCE_OFFSET;
+    if (bytes[source] === self.high && low32(bytes, source + 1) === self.low) return DROP_FROM_SELF;
   }
   const slot = table.find(high, low);
   return slot >= 0 && table.expiry(slot) > now ? slot : UPSTREAM;
 }
 
 /** One hop more, in place: the only change a relay makes, and the MAC does not cover it. */
-export function addHop(bytes: Uint8Array): void {
-  const offset = bytes[SOURCE_OFFSET] === FRAGMENT_INDICATOR ? FRAGMENT_HOPS_OFFSET : FLAGS_OFFSET;
+export function addHop(bytes: Uint8Array, start = 0): void {
+  const fragment = bytes[start + SOURCE_OFFSET] === FRAGMENT_INDICATOR;
+  const offset = start + (fragment ? FRAGMENT_HOPS_OFFSET : FLAGS_OFFSET);
   bytes[offset] = (bytes[offset]! & ~HOPS_MASK) | ((bytes[offset]! + 1) & HOPS_MASK);
 }

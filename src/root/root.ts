@@ -20,6 +20,14 @@ import { introduce } from "./introduce.ts";
 import { MulticastTable } from "./multicast.ts";
 import { PairMemory } from "./pair-memory.ts";
 
+/** Where a relayed packet came from. */
+export interface RelayedFrom {
+  readonly from: Endpoint;
+  readonly socket: number;
+  /** Length of the datagram. */
+  readonly bytes: number;
+}
+
 export interface RootOptions {
   readonly maxPairs: number;
   readonly maxMulticastMembers: number;
@@ -49,9 +57,10 @@ export class Root implements RoleGauges {
   readonly #movesAsked = new PerSecond(MAX_MOVES_ASKED_PER_SECOND);
   readonly #movesFollowed = new PerSecond(MAX_MOVES_FOLLOWED_PER_SECOND);
 
-  constructor(node: Node, options: RootOptions) {
+  /** `pairs` may be given by whoever shares it with other threads. */
+  constructor(node: Node, options: RootOptions, pairs = PairMemory.create(options.maxPairs, node.ports.random)) {
     this.#node = node;
-    this.pairs = new PairMemory(options.maxPairs, node.ports.random);
+    this.pairs = pairs;
     this.multicast = new MulticastTable(node, options.maxMulticastMembers);
     this.limits = { pairs: this.pairs.capacity, multicastMembers: options.maxMulticastMembers };
     node.handlers[Verb.MULTICAST_LIKE] = this.multicast.handleLike;
@@ -65,17 +74,24 @@ export class Root implements RoleGauges {
    * it counts only if the packet came from where that peer is, or through another root; from elsewhere it is taken
    * as a hint that the peer has moved.
    */
-  relayed(source: Address, destination: Address, datagram: Datagram, now: Millis): void {
+  relayed(source: Address, destination: Address, sighting: RelayedFrom, now: Millis): void {
     this.#node.topology.settle(now);
     const sender = this.#node.topology.peer(source);
     const receiver = this.#node.topology.peer(destination);
     if (sender === undefined || receiver === undefined) return;
-    const { from, socket } = datagram;
+    const { from, socket, bytes } = sighting;
     if (!sender.paths.some(({ path }) => ipsEqual(path.endpoint, from)) && !this.#isUpstreamAt(from)) {
-      this.#mayHaveMoved(sender, socket, from, datagram.bytes.length, now);
+      this.#mayHaveMoved(sender, socket, from, bytes, now);
       return;
     }
-    if (!this.pairs.relayed(source, destination, now)) return;
+    if (this.pairs.relayed(source, destination, now)) this.introduce(source, destination, now);
+  }
+
+  /** The pair's introduction is due. */
+  introduce(source: Address, destination: Address, now: Millis): void {
+    const sender = this.#node.topology.peer(source);
+    const receiver = this.#node.topology.peer(destination);
+    if (sender === undefined || receiver === undefined) return;
     if (introduce(this.#node, sender, receiver, now)) this.#node.statistics.pairs.introduced++;
   }
 

@@ -6,7 +6,7 @@ import { Dice } from "../support/virtual-network.ts";
 const T = 1_700_000_000_000;
 
 function memory(maxPairs = 64): PairMemory {
-  return new PairMemory(maxPairs, new Dice(2).fill);
+  return PairMemory.create(maxPairs, new Dice(2).fill);
 }
 
 function verdicts(pairs: PairMemory, now: number): PairVerdict[] {

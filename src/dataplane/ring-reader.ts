@@ -1,0 +1,110 @@
+/** Main's end of the rings: sleeps until a worker rings, then hands on what is there, a little at a time. */
+import { readSockaddr } from "../io/linux/sockaddr.ts";
+import type { Datagram } from "../node/ports.ts";
+import type { Address } from "../protocol/address.ts";
+import type { Endpoint } from "../protocol/inet-address.ts";
+import { Kind, type Ring, type RingRecord } from "./ring.ts";
+
+/** Records of one ring per turn of the event loop: HELLOs cost enough that timers and requests would starve. */
+const RECORDS_PER_TURN = 64;
+/** How often rings are looked at where a promise cannot wait for shared memory. */
+const FALLBACK_POLL_MS = 5;
+const TWO_POW_32 = 0x100000000;
+
+/** A relayed packet whose sender or pair main has to look at. */
+export interface Sighting {
+  readonly from: Endpoint;
+  readonly socket: number;
+  /** Length of the datagram, bytes. */
+  readonly bytes: number;
+}
+
+/** Who hears of relayed pairs. */
+export interface Notices {
+  /** The pair should be introduced now; the packet came from where its source is. */
+  pairDue(source: Address, destination: Address): void;
+  /** A packet that was relayed came from elsewhere. */
+  seenElsewhere(source: Address, destination: Address, sighting: Sighting): void;
+}
+
+/** Atomics.waitAsync: in every Node that we run on, but not in this TypeScript library version. */
+type WaitAsync = (
+  cells: Int32Array,
+  index: number,
+  value: number,
+) => { readonly async: boolean; readonly value: Promise<string> | string };
+
+export class RingReader {
+  receive: (datagram: Datagram) => void = () => {};
+  notices: Notices = { pairDue: () => {}, seenElsewhere: () => {} };
+  readonly #rings: readonly Ring[];
+  readonly #bell: Int32Array;
+  readonly #waitAsync = (Atomics as { readonly waitAsync?: WaitAsync }).waitAsync;
+  #stopped = false;
+
+  constructor(rings: readonly Ring[], bell: Int32Array) {
+    this.#rings = rings;
+    this.#bell = bell;
+  }
+
+  start(): void {
+    this.#turn();
+  }
+
+  /** Nothing is handed on after this. */
+  stop(): void {
+    this.#stopped = true;
+    Atomics.notify(this.#bell, 0);
+  }
+
+  readonly #turn = (): void => {
+    if (this.#stopped) return;
+    const heard = Atomics.load(this.#bell, 0);
+    let more = false;
+    for (const ring of this.#rings) more = this.#drain(ring) || more;
+    if (more) setImmediate(this.#turn);
+    else this.#sleep(heard);
+  };
+
+  #sleep(heard: number): void {
+    if (this.#waitAsync === undefined) {
+      setTimeout(this.#turn, FALLBACK_POLL_MS);
+      return;
+    }
+    const { async, value } = this.#waitAsync(this.#bell, 0, heard);
+    if (async) void (value as Promise<string>).then(this.#turn);
+    else setImmediate(this.#turn);
+  }
+
+  /** Hands on some records. True if there may be more. */
+  #drain(ring: Ring): boolean {
+    for (let i = 0; i < RECORDS_PER_TURN; i++) {
+      const record = ring.peek();
+      if (record === null) return false;
+      this.#handOn(ring, record);
+    }
+    return true;
+  }
+
+  #handOn(ring: Ring, record: RingRecord): void {
+    const { kind, socket, payloadAt, payloadBytes } = record;
+    const from = readSockaddr(ring.bytes, record.fromAt);
+    const [sourceHigh, sourceLow, high, low, length] = ring.words.subarray(payloadAt >> 2, (payloadAt >> 2) + 5);
+    // A copy in memory of its own: not everything works on shared memory, and the record's room is needed.
+    const bytes = kind === Kind.DATAGRAM ? new Uint8Array(payloadBytes) : null;
+    bytes?.set(ring.bytes.subarray(payloadAt, payloadAt + payloadBytes));
+    ring.release();
+    if (from === null) return;
+    if (bytes !== null) this.receive({ bytes, from, socket });
+    else {
+      const source = addressOf(sourceHigh!, sourceLow!);
+      const destination = addressOf(high!, low!);
+      if (kind === Kind.PAIR_DUE) this.notices.pairDue(source, destination);
+      else this.notices.seenElsewhere(source, destination, { from, socket, bytes: length! });
+    }
+  }
+}
+
+function addressOf(high: number, low: number): Address {
+  return high * TWO_POW_32 + (low >>> 0);
+}
