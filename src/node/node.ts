@@ -64,6 +64,8 @@ export interface NodeOptions {
   readonly peers?: Iterable<CachedPeer>;
   readonly physical: PhysicalRules;
   readonly maxPeers: number;
+  /** Of these, how many have objects at a time (peer-memory.ts); the default suits everybody but tests. */
+  readonly maxAwakePeers?: number;
   readonly identityGate: IdentityGateLimits;
   /** Identities that may wait for their validation. */
   readonly maxValidations: number;
@@ -114,6 +116,7 @@ export class Node {
       options.physical,
       options.maxPeers,
       ports.random,
+      options.maxAwakePeers,
     );
     this.sender = new Sender(this.topology, ports, this.statistics);
     this.sender.greet = (peer, socket, endpoint, now) => sendHello(this, peer, socket, endpoint, now);

@@ -5,7 +5,7 @@
  *
  * An object is put away only in `settle`, which the node calls between two inputs: whoever holds a `Peer` while he
  * handles one packet may rely on it. Peers with anything in progress (upstreams, those kept alive, places on
- * probation, questions in flight) stay awake.
+ * probation, questions in flight, a gate that is closed for long) stay awake.
  */
 import type { Identity } from "../identity/identity.ts";
 import type { Address } from "../protocol/address.ts";
@@ -15,6 +15,7 @@ import { PathRecords, type StoredPath } from "./path-records.ts";
 import { Peer } from "./peer.ts";
 import { PeerRecords } from "./peer-records.ts";
 import type { CachedPeer, Millis, Random } from "./ports.ts";
+import { PUSH_GATE_MS } from "./rate-gate.ts";
 
 /** Peers that have objects. A little more than 2 kB each. */
 const MAX_AWAKE = 16_384;
@@ -180,6 +181,9 @@ function refresh(path: Path, stored: StoredPath): void {
 function isBusy(peer: Peer, now: Millis): boolean {
   const lastProbe = peer.probes?.at(-1);
   return (
-    peer.keptAlive || peer.unproven !== undefined || (lastProbe !== undefined && now - lastProbe.at < PROBE_ANSWER_MS)
+    peer.keptAlive ||
+    peer.unproven !== undefined ||
+    (lastProbe !== undefined && now - lastProbe.at < PROBE_ANSWER_MS) ||
+    now - peer.lastPush <= PUSH_GATE_MS
   );
 }

@@ -16,10 +16,12 @@ import { PATH_CONFIRMATION_MS } from "./rate-gate.ts";
 import type { Request } from "./request.ts";
 import { defer, unprovenPath } from "./unproven.ts";
 
-/** OK to a request; `body` is what follows the in-re fields. */
+/** OK to a request, maybe one that had to wait; `body` is what follows the in-re fields. */
 export function replyOk(node: Node, request: Request, body: Uint8Array): void {
-  const packet = node.sender.seal(request.peer, Verb.OK, encodeOk(request.verb, request.packetId, body));
-  answer(node, request.peer, request.pathKey, request.socket, request.from, packet, request.now);
+  // Between two inputs a silent peer may be put away: its object is asked for again.
+  const peer = node.topology.peer(request.peer.address) ?? request.peer;
+  const packet = node.sender.seal(peer, Verb.OK, encodeOk(request.verb, request.packetId, body));
+  answer(node, peer, request.pathKey, request.socket, request.from, packet, request.now);
 }
 
 /** ERROR to a request. */

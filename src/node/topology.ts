@@ -49,13 +49,14 @@ export class Topology {
     physical: PhysicalRules,
     maxPeers: number,
     random: Random,
+    maxAwakePeers?: number,
   ) {
     this.self = self;
     this.worlds = worlds;
     this.paths = paths;
     this.physical = physical;
     this.#maxPeers = maxPeers;
-    this.memory = new PeerMemory(paths, maxPeers, random);
+    this.memory = new PeerMemory(paths, maxPeers, random, maxAwakePeers);
     this.refreshUpstreams();
   }
 

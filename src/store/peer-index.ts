@@ -8,7 +8,7 @@ import { hasJournalHeader, JOURNAL_HEADER_BYTES, JournalWalk } from "./journal.t
 import { decodePutRecord, MAX_RECORD_BYTES, RECORD_ADDRESS_OFFSET, summariseRecord } from "./peer-record.ts";
 
 /** A file is read in pieces, so that a large one takes no more memory than a small one. */
-const PIECE_BYTES = 1 << 20;
+const PIECE_BYTES = 1 << 17;
 
 export interface LoadedJournal {
   readonly entries: CacheEntries;
