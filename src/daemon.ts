@@ -7,8 +7,9 @@ import type { Logger } from "pino";
 import { ConfigError } from "./config/errors.ts";
 import { type Config, diffConfig, type LoadedConfig } from "./config/load.ts";
 import { formatLocalConf, withSettings } from "./config/local-conf.ts";
-import { PeerTable, routesInto } from "./dataplane/peer-table.ts";
-import { Reactor } from "./dataplane/reactor.ts";
+import { routesInto } from "./dataplane/peer-table.ts";
+import { Plane } from "./dataplane/plane.ts";
+import type { Reactor } from "./dataplane/reactor.ts";
 import type { JsonObject } from "./http/json.ts";
 import { checkReadiness } from "./http/readiness.ts";
 import { type ReloadResult, type ServiceApi, type ServiceConfig, startServiceApi } from "./http/service.ts";
@@ -16,11 +17,9 @@ import { startTelemetry, type TelemetryListener } from "./http/telemetry-listene
 import type { Identity } from "./identity/identity.ts";
 import { IdentityPool } from "./identity/pool.ts";
 import { now } from "./io/clock.ts";
-import { DgramTransport } from "./io/dgram.ts";
 import { findUsablePort } from "./io/port-choice.ts";
-import { openFiles } from "./io/process.ts";
 import { randomFill } from "./io/random.ts";
-import { receiveDrops } from "./io/receive-drops.ts";
+import type { Transport } from "./io/transport.ts";
 import { Node } from "./node/node.ts";
 import { PhysicalRules } from "./node/physical.ts";
 import type { NodePorts } from "./node/ports.ts";
@@ -31,7 +30,8 @@ import type { Home } from "./store/files.ts";
 import { FilePeerCache } from "./store/peer-cache.ts";
 import { startingWorlds } from "./store/starting-worlds.ts";
 import { logEvent } from "./telemetry/events.ts";
-import { Metrics, type MetricsSource, startMetricsFile } from "./telemetry/metrics.ts";
+import { liveSource } from "./telemetry/live-source.ts";
+import { Metrics, startMetricsFile } from "./telemetry/metrics.ts";
 import { formatWorldId } from "./world/world.ts";
 
 /** Interfaces are looked at this often (vl1-behaviour.md §7). */
@@ -73,7 +73,8 @@ export class Daemon {
   /** The probing identity is no peer that anybody wants to see. */
   readonly #hidden = new Set<number>();
   #prober: Identity | null = null;
-  #transport!: DgramTransport;
+  #plane!: Plane;
+  #transport!: Transport;
   #node!: Node;
   #views!: NodeViews;
   #reactor!: Reactor;
@@ -113,7 +114,7 @@ export class Daemon {
     this.#home.acquirePid();
     this.#undo.push(() => this.#home.releasePid());
     const { identity, planet, moons } = startingWorlds(this.#home);
-    const { limits, listen } = this.#config;
+    const { limits } = this.#config;
 
     const { cache, peers, warnings } = FilePeerCache.open(this.#home, {
       maxPeers: Math.min(limits.cachePeers, limits.maxPeers),
@@ -125,8 +126,7 @@ export class Daemon {
 
     const pool = new IdentityPool({ threads: limits.identityThreads, maxQueued: limits.identityQueue });
     this.#undo.push(() => pool.close());
-    await this.#openTransport(listen);
-    const table = PeerTable.create(limits.maxPeers, randomFill);
+    await this.#openTransport(identity);
     const metricsRef: { metrics?: Metrics } = {};
     const ports: NodePorts = {
       outbox: this.#transport,
@@ -141,7 +141,7 @@ export class Daemon {
         },
         remove: (address) => cache.remove(address),
       },
-      routes: routesInto(table),
+      routes: routesInto(this.#plane.table),
       worlds: this.#home.worldStore((error) => this.#log.error({ err: error }, "a world could not be written down")),
       events: (event) => {
         metricsRef.metrics?.observe(event);
@@ -167,9 +167,9 @@ export class Daemon {
       },
       ports,
     );
-    const root = new Root(this.#node, limits);
+    const root = new Root(this.#node, limits, this.#plane.pairs);
     this.#views = new NodeViews(this.#node, root, this.#hidden);
-    this.#reactor = new Reactor({ transport: this.#transport, node: this.#node, root, table, clock: now });
+    this.#reactor = this.#plane.join(this.#node, root);
     this.#reactor.start();
     this.#undo.push(() => this.#reactor.stop());
 
@@ -232,7 +232,8 @@ export class Daemon {
     });
   }
 
-  async #openTransport(listen: Config["listen"]): Promise<void> {
+  async #openTransport({ address }: Identity): Promise<void> {
+    const { listen, limits, dataplane } = this.#config;
     const primary = await findUsablePort({
       port: listen.port,
       bind: listen.bind,
@@ -242,11 +243,15 @@ export class Daemon {
     const { secondaryPort } = listen;
     const secondary =
       secondaryPort === "off" ? [] : [{ port: secondaryPort === "auto" ? 0 : secondaryPort, primary: false }];
-    this.#transport = new DgramTransport({
-      ports: [{ port: primary, primary: true }, ...secondary],
-      receiveBufferBytes: listen.receiveBufferBytes,
-      ...this.#addresses(),
+    const { receiveBufferBytes } = listen;
+    this.#plane = new Plane({
+      ...dataplane,
+      ...limits,
+      self: address,
+      sockets: { ports: [{ port: primary, primary: true }, ...secondary], receiveBufferBytes, ...this.#addresses() },
+      warn: (text, err) => this.#log.warn({ err }, text),
     });
+    this.#transport = this.#plane.transport;
     this.#undo.push(() => this.#transport.close());
     await this.#transport.open((datagram) => this.#reactor.deliver(datagram));
   }
@@ -284,25 +289,9 @@ export class Daemon {
 
   #makeMetrics(pool: IdentityPool, cache: FilePeerCache): Metrics {
     const { limits, telemetry } = this.#config;
+    const { version } = this.#options;
     const { identityThreads } = limits;
-    const transport = this.#transport;
-    const source: MetricsSource = {
-      node: this.#views,
-      relay: this.#reactor.counters,
-      get transport() {
-        return transport.statistics;
-      },
-      get identityPool() {
-        return { queued: pool.queued, threads: identityThreads };
-      },
-      get cache() {
-        return cache.statistics;
-      },
-      version: this.#options.version,
-      now,
-      receiveDrops: () => receiveDrops(transport.ports.map(({ port }) => port)),
-      openFiles,
-    };
+    const source = liveSource({ node: this.#views, plane: this.#plane, pool, identityThreads, cache, version });
     const metrics = new Metrics(source, { peerSeries: telemetry.peerSeries });
     this.#undo.push(() => metrics.stop());
     if (!telemetry.metricsFile) return metrics;

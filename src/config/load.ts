@@ -53,6 +53,7 @@ export interface Config {
     readonly identityPerPrefixBurst: number;
     readonly identityPerSecond: number;
   };
+  readonly dataplane: { readonly workers: "auto" | number; readonly napMicroseconds: number };
   readonly api: { readonly enabled: boolean; readonly allowManagementFrom: IpPrefix[] };
   readonly telemetry: {
     readonly listen: ListenAddress | null;
@@ -157,6 +158,7 @@ function configOf(home: string, values: ConfigValues): Config {
       identityPerPrefixBurst: values["limits.identityPerPrefixBurst"],
       identityPerSecond: values["limits.identityPerSecond"],
     },
+    dataplane: { workers: values["dataplane.workers"], napMicroseconds: values["dataplane.napMicroseconds"] },
     api: { enabled: values["api.enabled"], allowManagementFrom: values["api.allowManagementFrom"] },
     telemetry: {
       listen: values["telemetry.listen"],

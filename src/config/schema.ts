@@ -34,6 +34,7 @@ const LOG_LEVELS = ["trace", "debug", "info", "warn", "error", "silent"] as cons
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
 const MILLION = 1_000_000;
+const MAX_WORKERS = 64;
 const PORT_EXPECTED = "a number between 0 and 65535";
 const NETWORKS = { expected: "a list of networks", item: "a network ip/bits", example: '["10.20.0.0/16"]' } as const;
 
@@ -89,6 +90,19 @@ export const KEYS = {
     mapKey: "an address of ten hex digits",
     example: '{"8056c2e21c": {try: ["198.51.100.7/9993"]}}',
   }),
+  "dataplane.workers": key<"auto" | number>(z.union([z.literal("auto"), values.integer(0, MAX_WORKERS)]), "auto", {
+    hot: false,
+    help: "threads that relay, each with sockets of its own; auto = one less than cores; 0 = the main thread relays",
+    expected: `"auto" or a whole number between 0 and ${MAX_WORKERS}`,
+    example: "auto",
+  }),
+  "dataplane.napMicroseconds": count(
+    0,
+    0,
+    1000,
+    false,
+    "how long a relay thread rests after a small batch so that the next is larger: less CPU for that much latency",
+  ),
   "limits.maxPeers": count(200_000, 1, 16 * MILLION, false, "identities kept in memory; the longest silent go first"),
   "limits.cachePeers": count(200_000, 1, 16 * MILLION, false, "peers remembered on disk across restarts"),
   "limits.maxPairs": count(200_000, 1, 16 * MILLION, false, "pairs of peers whose introduction is remembered"),

@@ -3,8 +3,7 @@
  * refuses, and one unreachable peer must not take the others' datagrams with it.
  * Facts: sendmmsg(2), udp(7).
  */
-import { constants } from "node:os";
-import type { Libc } from "../io/linux/libc.ts";
+import { EAGAIN, EINTR, type Libc } from "../io/linux/libc.ts";
 import type { Batch } from "./batch.ts";
 import { Count, errnoCount, MAX_SOCKETS } from "./worker-memory.ts";
 
@@ -14,8 +13,6 @@ const POLLOUT = 4;
 const FULL_MS = 2;
 /** A socket on which so many messages in a row could not be segmented is not tried any more. */
 const MAX_REFUSALS = 16;
-
-const { EAGAIN, EINTR } = constants.errno;
 
 export class BatchSender {
   readonly #libc: Libc;

@@ -4,8 +4,7 @@
  * a system call cannot be stopped.
  * Facts: design §4, §5; vl1-behaviour.md §4.1.
  */
-import { constants } from "node:os";
-import type { Libc } from "../io/linux/libc.ts";
+import { EAGAIN, EINTR, type Libc } from "../io/linux/libc.ts";
 import { AF_INET, ipOffset } from "../io/linux/sockaddr.ts";
 import { DESTINATION_OFFSET, FRAGMENT_INDICATOR, SOURCE_OFFSET } from "../protocol/packet.ts";
 import type { PairMemory } from "../root/pair-memory.ts";
@@ -34,8 +33,6 @@ const POLL_MS = 100;
 const POLLIN = 1;
 const MSG_DONTWAIT = 0x40;
 const TWO_POW_32 = 0x100000000;
-
-const { EAGAIN, EINTR } = constants.errno;
 
 export interface RelayLoopParts {
   readonly libc: Libc;

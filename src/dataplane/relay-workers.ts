@@ -102,12 +102,7 @@ export class RelayWorkers implements SocketReaders {
     return this.#restarts;
   }
 
-  /** Counters of each worker; see worker-memory.ts. */
-  get memories(): readonly WorkerMemory[] {
-    return this.#threads.map(({ memory }) => memory);
-  }
-
-  /** One of the counters, over all workers. */
+  /** One of the counters (worker-memory.ts), over all workers. */
   sum(counter: number): number {
     return this.#threads.reduce((sum, { memory }) => sum + memory.counters[counter]!, 0);
   }

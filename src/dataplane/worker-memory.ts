@@ -177,10 +177,6 @@ export class WorkerMemory {
     return rest === 0 || ((this.#bytes[ip + whole]! ^ bytes[at + whole]!) & (0xff << (8 - rest)) & 0xff) === 0;
   }
 
-  drops(reason: DropReason): number {
-    return this.counters[dropCount(reason)]!;
-  }
-
   /** Calls `each` for every errno with a count. */
   sendErrors(each: (errno: number, count: number) => void): void {
     for (let errno = 0; errno < MAX_ERRNO; errno++) {

@@ -1,5 +1,6 @@
 /** What the operating system tells about this process. */
 import { readdirSync } from "node:fs";
+import { availableParallelism } from "node:os";
 
 /** Open file descriptors, or −1 where the system does not tell. */
 export function openFiles(): number {
@@ -8,4 +9,9 @@ export function openFiles(): number {
   } catch {
     return -1;
   }
+}
+
+/** Processors that this process may use. */
+export function cores(): number {
+  return availableParallelism();
 }

@@ -1,5 +1,6 @@
 /** How one metric is declared, and where its numbers come from. The lists themselves are in *-metrics.ts. */
 import type { RelayCounters } from "../dataplane/counters.ts";
+import type { WorkerStatistics } from "../dataplane/plane.ts";
 import type { TransportStatistics } from "../io/transport.ts";
 import type { Millis } from "../node/ports.ts";
 import type { NodeQueries, PeerView } from "../node/queries.ts";
@@ -20,6 +21,7 @@ export interface PeerTraffic {
 export interface MetricsSource {
   readonly node: NodeQueries;
   readonly relay: RelayCounters;
+  readonly relayWorkers: WorkerStatistics;
   readonly transport: TransportStatistics;
   readonly identityPool: { readonly queued: number; readonly threads: number };
   readonly cache: PeerCacheStatistics;

@@ -42,7 +42,16 @@ const PLANE_DROPS: Readonly<Record<"node" | "relay", readonly DropReason[]>> = {
     "queue_full",
     "blacklisted",
   ],
-  relay: ["runt", "from_self", "reserved_address", "hop_limit", "unknown_destination", "not_upstream", "blacklisted"],
+  relay: [
+    "runt",
+    "from_self",
+    "reserved_address",
+    "hop_limit",
+    "unknown_destination",
+    "not_upstream",
+    "blacklisted",
+    "queue_full",
+  ],
 };
 
 /** The reasons of a plane, and whatever else it counted all the same: nothing that was dropped goes untold. */
@@ -214,6 +223,41 @@ const RELAY_METRICS: readonly MetricDefinition[] = [
   TIME_TO_DIRECT,
 ];
 
+const WORKER_METRICS: readonly MetricDefinition[] = [
+  gauge("orrery_relay_workers", "Threads that relay; 0 = the main thread does.", {
+    read: ({ source }, put) => put(source.relayWorkers.workers),
+  }),
+  counter("orrery_relay_worker_restarts_total", "Relay threads that died and were started again.", {
+    read: ({ source }, put) => put(source.relayWorkers.restarts),
+  }),
+  counter(
+    "orrery_relay_batches_total",
+    "System calls of the relay threads that received or sent something; datagrams divided by these is the batch size.",
+    {
+      labels: ["direction"],
+      read: ({ source: { relayWorkers } }, put) =>
+        putEach(put, "direction", { rx: relayWorkers.receiveCalls, tx: relayWorkers.sendCalls }),
+    },
+  ),
+  counter(
+    "orrery_relay_segmented_messages_total",
+    "Messages that left as one and that the kernel cut into datagrams.",
+    {
+      read: ({ source }, put) => put(source.relayWorkers.segmentedMessages),
+    },
+  ),
+  counter("orrery_relay_segmented_datagrams_total", "Datagrams of orrery_relay_segmented_messages_total.", {
+    read: ({ source }, put) => put(source.relayWorkers.segmentedDatagrams),
+  }),
+  counter(
+    "orrery_relay_segmented_refused_total",
+    "Messages that the kernel refused to cut; their datagrams were sent one by one.",
+    {
+      read: ({ source }, put) => put(source.relayWorkers.segmentedRefused),
+    },
+  ),
+];
+
 const WORLD_METRICS: readonly MetricDefinition[] = [
   gauge("orrery_worlds_held", "Worlds held, by kind.", {
     labels: ["kind"],
@@ -256,10 +300,11 @@ const WORLD_METRICS: readonly MetricDefinition[] = [
   }),
 ];
 
-/** Families of the node: identity and peers, control plane, relay, worlds. */
+/** Families of the node: identity and peers, control plane, relay and its threads, worlds. */
 export const ORRERY_METRICS: readonly MetricDefinition[] = [
   ...IDENTITY_METRICS,
   ...CONTROL_METRICS,
   ...RELAY_METRICS,
+  ...WORKER_METRICS,
   ...WORLD_METRICS,
 ];

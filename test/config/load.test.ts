@@ -89,6 +89,7 @@ physical:
   192.0.2.77: {mtu: 0}
 virtual:
   0123456789: {try: [198.51.100.7/9993], blacklist: [10.0.0.0/8]}
+dataplane: {workers: 3, napMicroseconds: 50}
 limits: {maxPeers: 1, cachePeers: 2, maxPairs: 3, maxMulticastMembers: 4, identityThreads: 5, identityQueue: 6,
   identityPerPrefixPerMinute: 7, identityPerPrefixBurst: 8, identityPerSecond: 9}
 api: {enabled: false, allowManagementFrom: [10.1.1.1, 192.168.7.9/16]}
@@ -113,6 +114,7 @@ lowBandwidthMode: true
     assert.deepEqual(showValue(config.listen.bind), ["192.0.2.1", "::"]);
     assert.deepEqual(showValue(config.api.allowManagementFrom), ["10.1.1.1/32", "192.168.0.0/16"]);
     assert.deepEqual(config.telemetry, { listen: { host: "::1", port: 9000 }, metricsFile: false, peerSeries: 3 });
+    assert.deepEqual(config.dataplane, { workers: 3, napMicroseconds: 50 });
     assert.deepEqual(config.log, { level: "debug", pretty: true });
   });
 

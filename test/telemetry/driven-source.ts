@@ -66,6 +66,15 @@ export class DrivenSource implements MetricsSource {
     punted: 0,
     drops: Object.fromEntries(DROP_REASONS.map((reason) => [reason, 0])) as Record<DropReason, number>,
   };
+  readonly relayWorkers = {
+    workers: 1,
+    restarts: 0,
+    receiveCalls: 0,
+    sendCalls: 0,
+    segmentedMessages: 0,
+    segmentedDatagrams: 0,
+    segmentedRefused: 0,
+  };
   readonly transport = {
     bytesIn: 0,
     bytesOut: 0,

@@ -84,13 +84,16 @@ function declare(koffi: Koffi): Libc {
   };
 }
 
+/** Nothing there, or no room; and: interrupted, try again. */
+export const { EAGAIN, EINTR } = constants.errno;
+
 const ERRNO_NAMES: ReadonlyMap<number, string> = new Map(
   Object.entries(constants.errno).map(([name, number]) => [number, name]),
 );
 
 /** `EADDRINUSE` for 98, and so on; `EWOULDBLOCK` and `EAGAIN` are one number and called EAGAIN. */
 export function errnoName(errno: number): string {
-  return errno === constants.errno.EAGAIN ? "EAGAIN" : (ERRNO_NAMES.get(errno) ?? `E${errno}`);
+  return errno === EAGAIN ? "EAGAIN" : (ERRNO_NAMES.get(errno) ?? `E${errno}`);
 }
 
 /** A failed call as an Error with the system's code, as Node's own are. */
