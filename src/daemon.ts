@@ -111,6 +111,7 @@ export class Daemon {
   }
 
   async start(): Promise<void> {
+    useAesEngine(loadOpensslAes());
     this.#home.acquirePid();
     this.#undo.push(() => this.#home.releasePid());
     const { identity, planet, moons } = startingWorlds(this.#home);

@@ -10,7 +10,8 @@
  *       19 ·    8 · MAC, or trusted path id (suite 2)
  *       27 ·    … · the envelope: verb and payload
  */
-import { AesGmacSiv, SIV_ASSOCIATED_DATA_BYTES, SIV_BYTES } from "../crypto/aes-gmac-siv.ts";
+import { createSivCipher, type SivCipher } from "../crypto/aes-engine.ts";
+import { SIV_ASSOCIATED_DATA_BYTES, SIV_BYTES } from "../crypto/aes-gmac-siv.ts";
 import { equalRanges } from "../crypto/constant-time.ts";
 import { KBKDF_LABEL_CIPHER, KBKDF_LABEL_GMAC, kbkdf } from "../crypto/kdf.ts";
 import { POLY1305_TAG_BYTES } from "../crypto/poly1305.ts";
@@ -44,7 +45,7 @@ const FIELD_NONCE_MASK = 0xf8;
 const PACKET_ROUNDS = 12;
 
 /**
- * AES schedules (three OpenSSL contexts and a table, about 7 KiB) are kept for this many keys, the latest derived;
+ * AES schedules (up to three OpenSSL contexts and a table, about 7 KiB) are kept for this many keys, the latest derived;
  * deriving one again costs 13 µs (53 µs on Node 24).
  */
 const MAX_AES_SCHEDULES = 4096;
@@ -54,7 +55,7 @@ let nextSchedule = 0;
 /** The 48 bytes shared with one peer, with what is derived from them. Prints no key. */
 export class PeerKey {
   readonly #shared: Uint8Array;
-  #aes: AesGmacSiv | null = null;
+  #aes: SivCipher | null = null;
 
   /** `shared` has 48 bytes (§1) and is copied. */
   constructor(shared: Uint8Array) {
@@ -67,11 +68,11 @@ export class PeerKey {
   }
 
   /** Suite 3's schedule, derived when first needed and forgotten when many other keys have needed theirs since. */
-  get aes(): AesGmacSiv {
+  get aes(): SivCipher {
     if (this.#aes !== null) return this.#aes;
     const k0 = kbkdf(this.#shared, KBKDF_LABEL_GMAC, 0, 0);
     const k1 = kbkdf(this.#shared, KBKDF_LABEL_CIPHER, 0, 0);
-    this.#aes = new AesGmacSiv(k0, k1);
+    this.#aes = createSivCipher(k0, k1);
     const evicted = scheduled[nextSchedule];
     if (evicted !== undefined) evicted.#aes = null;
     scheduled[nextSchedule] = this;
