@@ -7,6 +7,7 @@ import type { Logger } from "pino";
 import { ConfigError } from "./config/errors.ts";
 import { type Config, diffConfig, type LoadedConfig } from "./config/load.ts";
 import { formatLocalConf, withSettings } from "./config/local-conf.ts";
+import { useAesEngine } from "./crypto/aes-engine.ts";
 import { routesInto } from "./dataplane/peer-table.ts";
 import { Plane } from "./dataplane/plane.ts";
 import type { Reactor } from "./dataplane/reactor.ts";
@@ -17,6 +18,7 @@ import { startTelemetry, type TelemetryListener } from "./http/telemetry-listene
 import type { Identity } from "./identity/identity.ts";
 import { IdentityPool } from "./identity/pool.ts";
 import { now } from "./io/clock.ts";
+import { loadOpensslAes } from "./io/linux/openssl.ts";
 import { findUsablePort } from "./io/port-choice.ts";
 import { randomFill } from "./io/random.ts";
 import type { Transport } from "./io/transport.ts";
