@@ -21,6 +21,7 @@ const HELLO_RETRY_MS = 5000;
 const CONFIRM_RETRY_MS = 2000;
 /** At most so many datagrams per `poll`, so that whoever polls gets on. */
 const POLL_DATAGRAMS = 64;
+const PROGRESS_INTERVAL_MS = 5000;
 const PROBE_BYTES = 200;
 /** Of the identities, the two that measure latency; the others follow. */
 const PROBERS = 2;
@@ -92,7 +93,7 @@ export class Crowd {
     const all = Array.from({ length: count + PROBERS }, (_, index) => this.#peer(index));
     const saidAt = new Map<SyntheticPeer, number>();
     const deadline = performance.now() + seconds * 1000;
-    let told = 0;
+    let told = performance.now();
     for (let now = performance.now(); now < deadline; now = performance.now()) {
       const waiting = all.filter((peer) => !peer.confirmed);
       if (waiting.length === 0) break;
@@ -104,7 +105,7 @@ export class Crowd {
         peer.sayHello(Date.now());
         if (++said >= 8) break;
       }
-      if (now - told > 1000) {
+      if (now - told > PROGRESS_INTERVAL_MS) {
         told = now;
         progress(all.length - waiting.length);
       }

@@ -20,6 +20,9 @@ const STEP_PACKETS = 64;
 /** The same while latency is measured: a probe waits for no more than this. */
 const FINE_STEP_PACKETS = 8;
 const PROBES_PER_SECOND = 500;
+/** Warm is who has not become cheaper than by this share, so many times in a row. */
+const STEADY_SHARE = 0.95;
+const STEADY_WINDOWS = 3;
 
 /** What one root is driven with. */
 export interface Target {
@@ -39,6 +42,8 @@ export interface Window {
   readonly cpuMicros: number;
   /** CPU seconds that the root used per second. */
   readonly cpuShare: number;
+  /** Datagrams per piece in which they arrived: above 1, the root sent groups and the link took them whole. */
+  readonly packetsPerArrival: number;
   /** Newcomers that the root answered during the window, if there were any. */
   readonly joined: number;
 }
@@ -121,8 +126,29 @@ export async function drive(
     lossRatio: sentBytes === 0 ? 0 : 1 - (seen.payloadBytes - before.sink.payloadBytes) / sentBytes,
     cpuMicros: delivered === 0 ? Number.NaN : cpu / 1000 / delivered,
     cpuShare: cpu / 1e9 / elapsed,
+    packetsPerArrival: delivered / Math.max(1, seen.arrivals - before.sink.arrivals),
     joined: 0,
   };
+}
+
+/**
+ * Saturates in windows of a second until the cost per packet has stopped falling, at most for `seconds`: new pairs are
+ * introduced once, caches fill, code is compiled. Returns the first window and how many there were.
+ */
+export async function warmUp(
+  target: Target,
+  meanBytes: number,
+  seconds: number,
+): Promise<{ readonly first: Window; readonly windows: number }> {
+  const first = await drive(target, meanBytes, 1, null);
+  let last = first;
+  let windows = 1;
+  for (let steady = 0; windows < seconds && steady < STEADY_WINDOWS; windows++) {
+    const next = await drive(target, meanBytes, 1, null);
+    steady = next.cpuMicros > last.cpuMicros * STEADY_SHARE ? steady + 1 : 0;
+    last = next;
+  }
+  return { first, windows };
 }
 
 /** The highest rate (packets/s) with less than `LOSS_LIMIT` lost, looked for downward from `saturated`; 0 if none. */

@@ -23,6 +23,7 @@ function window(cpuMicros: number, delivered: number, loss = 0.2): Window {
     lossRatio: loss,
     cpuMicros,
     cpuShare: 1,
+    packetsPerArrival: 1,
     joined: 0,
   };
 }
