@@ -16,7 +16,7 @@
  * | 48  | 16 | latest packet |
  * | 64  | 16 | latest introduction |
  * | 80  | 16 | first introduction of this episode |
- * | 96  | 16 | 1 introduced at all, 2 this episode has had its verdict, 4… repetitions of the latest introduction |
+ * | 96  | 16 | 1 introduced at all, 2 this episode has had its verdict; TURN |
  * | 112 | 4  | who writes into this set (thread + 1; 0 = nobody) |
  */
 import type { Millis, Random } from "../node/ports.ts";
@@ -29,7 +29,6 @@ export const PAIR_QUIET_MS = 15_000;
 export const PAIR_VERDICT_MS = 60_000;
 /** A pair not relayed for this long is forgotten. */
 const PAIR_MEMORY_MS = 3_600_000;
-const MAX_REPEATS = 2;
 const WAYS = 4;
 const TWO_POW_32 = 0x100000000;
 
@@ -51,7 +50,6 @@ const WRITER = 28;
 const IN_USE = 0x10000;
 const WAS_INTRODUCED = 1;
 const JUDGED = 2;
-const ONE_REPEAT = 4;
 
 /** What became of an introduced pair. */
 export interface PairVerdict {
@@ -137,21 +135,28 @@ export class PairMemory {
     return WAS_INTRODUCED | judged | turn;
   }
 
-  /**
-   * True if the pair was introduced within the last `withinMs` and that may be repeated; twice at most, since whoever
-   * asks for it decides when.
-   */
-  repeatIntroduction(from: Address, to: Address, withinMs: number, now: Millis): boolean {
+  /** How long ago the pair's last packet was relayed, ms; Infinity if none is remembered. */
+  quietFor(from: Address, to: Address, now: Millis): Millis {
+    const entry = this.#entryOf(from, to);
+    return entry < 0 ? Number.POSITIVE_INFINITY : this.#since(entry + SEEN, now);
+  }
+
+  /** True if the latest introduction of the pair was the first of this episode. */
+  isFirstIntroduction(from: Address, to: Address): boolean {
+    const entry = this.#entryOf(from, to);
+    return entry >= 0 && this.#words[entry + FIRST] === this.#words[entry + INTRODUCED];
+  }
+
+  /** The pair could not be introduced (they have no family and scope in common): it gets no verdict. */
+  notIntroduced(from: Address, to: Address): void {
+    const entry = this.#entryOf(from, to);
+    if (entry >= 0) Atomics.or(this.#words, entry + STATE, JUDGED);
+  }
+
+  #entryOf(from: Address, to: Address): number {
     const [a, b] = [Math.min(from, to), Math.max(from, to)];
     const highs = IN_USE | highOf(a) | (highOf(b) << 8);
-    const entry = this.#find(this.#set(lowOf(a), lowOf(b)), lowOf(a), lowOf(b), highs);
-    if (entry < 0) return false;
-    const state = this.#words[entry + STATE]!;
-    const repeats = (state & ~TURN) >> 2;
-    if (!(state & WAS_INTRODUCED) || this.#since(entry + INTRODUCED, now) >= withinMs) return false;
-    if (repeats >= MAX_REPEATS) return false;
-    Atomics.add(this.#words, entry + STATE, ONE_REPEAT);
-    return true;
+    return this.#find(this.#set(lowOf(a), lowOf(b)), lowOf(a), lowOf(b), highs);
   }
 
   /**
@@ -189,7 +194,10 @@ export class PairMemory {
       const due = quietFor >= PAIR_QUIET_MS || lasted >= PAIR_VERDICT_MS;
       if (state & WAS_INTRODUCED && !(state & JUDGED) && due) {
         Atomics.or(this.#words, entry + STATE, JUDGED);
-        judge({ a: this.#a(entry), b: this.#b(entry), direct: lasted < PAIR_VERDICT_MS, afterMs: lasted });
+        // One packet and then silence says nothing about how they would talk.
+        if (lasted > 0) {
+          judge({ a: this.#a(entry), b: this.#b(entry), direct: lasted < PAIR_VERDICT_MS, afterMs: lasted });
+        }
       }
       if (quietFor >= PAIR_MEMORY_MS) this.#words[entry + HIGHS] = 0;
     }

@@ -8,17 +8,15 @@ import { pathKey } from "../node/path.ts";
 import type { Peer } from "../node/peer.ts";
 import type { Datagram, Millis } from "../node/ports.ts";
 import { seenElsewhere } from "../node/received.ts";
-import type { Handler } from "../node/request.ts";
 import type { RoleGauges } from "../node/views.ts";
-import { handleWhois } from "../node/whois.ts";
 import type { Address } from "../protocol/address.ts";
 import { type Endpoint, ipsEqual } from "../protocol/inet-address.ts";
-import { decodeWhois } from "../protocol/messages/whois.ts";
 import { sourceOf } from "../protocol/packet.ts";
 import { Verb } from "../protocol/verbs.ts";
 import { introduce } from "./introduce.ts";
 import { MulticastTable } from "./multicast.ts";
 import { PairMemory } from "./pair-memory.ts";
+import { SecondLook } from "./second-look.ts";
 
 /** Where a relayed packet came from. */
 export interface RelayedFrom {
@@ -35,11 +33,6 @@ export interface RootOptions {
 
 const SWEEP_INTERVAL_MS = 5000;
 /**
- * A peer that asks who the other one is has got the first relayed packet before it could make sense of our
- * RENDEZVOUS, and ignored that. So it is repeated behind the answer.
- */
-const REINTRODUCE_WITHIN_MS = 5000;
-/**
  * A peer that moved leaves those it talks to directly with a dead path, and clients give up a dead path after 243 s
  * only. So they are introduced again. Bounded per move, and moves per second, as each looks through the pair memory.
  */
@@ -54,6 +47,7 @@ export class Root implements RoleGauges {
   readonly multicast: MulticastTable;
   readonly #node: Node;
   #nextSweep: Millis = 0;
+  readonly #secondLook = new SecondLook();
   readonly #movesAsked = new PerSecond(MAX_MOVES_ASKED_PER_SECOND);
   readonly #movesFollowed = new PerSecond(MAX_MOVES_FOLLOWED_PER_SECOND);
 
@@ -65,7 +59,6 @@ export class Root implements RoleGauges {
     this.limits = { pairs: this.pairs.capacity, multicastMembers: options.maxMulticastMembers };
     node.handlers[Verb.MULTICAST_LIKE] = this.multicast.handleLike;
     node.handlers[Verb.MULTICAST_GATHER] = this.multicast.handleGather;
-    node.handlers[Verb.WHOIS] = this.#handleWhois;
     node.peerMoved = (peer, now) => this.#introduceAgain(peer, now);
   }
 
@@ -92,7 +85,12 @@ export class Root implements RoleGauges {
     const sender = this.#node.topology.peer(source);
     const receiver = this.#node.topology.peer(destination);
     if (sender === undefined || receiver === undefined) return;
-    if (introduce(this.#node, sender, receiver, now)) this.#node.statistics.pairs.introduced++;
+    if (!introduce(this.#node, sender, receiver, now)) {
+      this.pairs.notIntroduced(source, destination);
+      return;
+    }
+    this.#node.statistics.pairs.introduced++;
+    if (this.pairs.isFirstIntroduction(source, destination)) this.#secondLook.introduced(source, destination, now);
   }
 
   /** The way to the root that may know a destination we do not; null if there is none, or the packet came from it. */
@@ -117,6 +115,11 @@ export class Root implements RoleGauges {
   }
 
   tick(now: Millis): void {
+    this.#secondLook.tick(
+      now,
+      (a, b) => this.pairs.quietFor(a, b, now),
+      (a, b) => this.#introducePair(a, b, now),
+    );
     if (now < this.#nextSweep) return;
     this.#nextSweep = now + SWEEP_INTERVAL_MS;
     this.multicast.expire(now);
@@ -133,7 +136,13 @@ export class Root implements RoleGauges {
   }
 
   nextDeadline(): Millis {
-    return this.#nextSweep;
+    return Math.min(this.#nextSweep, this.#secondLook.deadline);
+  }
+
+  #introducePair(a: Address, b: Address, now: Millis): void {
+    const first = this.#node.topology.peer(a);
+    const second = this.#node.topology.peer(b);
+    if (first !== undefined && second !== undefined) introduce(this.#node, first, second, now);
   }
 
   /** Asks the new place, within a budget: what a relayed packet says of its source may be a lie. */
@@ -144,9 +153,8 @@ export class Root implements RoleGauges {
 
   #introduceAgain(peer: Peer, now: Millis): void {
     if (!this.#node.topology.isUpstream || !this.#movesFollowed.allow(now)) return;
-    for (const address of this.pairs.partnersOf(peer.address, MAX_PARTNERS)) {
-      const partner = this.#node.topology.peer(address);
-      if (partner !== undefined) introduce(this.#node, peer, partner, now);
+    for (const partner of this.pairs.partnersOf(peer.address, MAX_PARTNERS)) {
+      this.#introducePair(peer.address, partner, now);
     }
   }
 
@@ -156,19 +164,6 @@ export class Root implements RoleGauges {
     }
     return false;
   }
-
-  /** WHOIS as every node answers it, then the introduction again that came too early. */
-  readonly #handleWhois: Handler = (node, request) => {
-    const counts = handleWhois(node, request);
-    const decoded = counts ? decodeWhois(request.payload) : null;
-    if (decoded === null || !decoded.ok) return counts;
-    for (const address of decoded.value.addresses.slice(0, 1)) {
-      if (!this.pairs.repeatIntroduction(request.peer.address, address, REINTRODUCE_WITHIN_MS, request.now)) continue;
-      const other = node.topology.peer(address);
-      if (other !== undefined) introduce(node, request.peer, other, request.now);
-    }
-    return counts;
-  };
 }
 
 /** A budget that is full again every second. */

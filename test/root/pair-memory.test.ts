@@ -22,11 +22,9 @@ describe("the memory of relayed pairs", () => {
     assert.ok(!pairs.relayed(2, 1, T + 10));
     assert.ok(!pairs.relayed(1, 2, T + 29_999));
     assert.ok(pairs.relayed(1, 2, T + 30_000));
-    assert.ok(!pairs.repeatIntroduction(2, 1, 5000, T + 36_000), "too late");
-    assert.ok(pairs.repeatIntroduction(2, 1, 5000, T + 31_000));
-    assert.ok(pairs.repeatIntroduction(1, 2, 5000, T + 31_000));
-    assert.ok(!pairs.repeatIntroduction(1, 2, 5000, T + 31_000), "twice is enough");
-    assert.ok(!pairs.repeatIntroduction(1, 3, 5000, T));
+    assert.equal(pairs.quietFor(2, 1, T + 31_000), 1000);
+    assert.equal(pairs.quietFor(1, 3, T), Number.POSITIVE_INFINITY);
+    assert.ok(!pairs.isFirstIntroduction(1, 2), "the second one of this episode");
   });
 
   test("a pair whose packets stop has gone direct, one that goes on for a minute is relayed; each is judged once", () => {
@@ -46,9 +44,21 @@ describe("the memory of relayed pairs", () => {
   test("a pair that comes back to the relay later is introduced and judged again", () => {
     const pairs = memory();
     pairs.relayed(1, 2, T);
+    pairs.relayed(2, 1, T + 20);
     assert.equal(verdicts(pairs, T + 20_000).length, 1);
     assert.ok(pairs.relayed(1, 2, T + 100_000));
-    assert.deepEqual(verdicts(pairs, T + 120_000), [{ a: 1, b: 2, direct: true, afterMs: 0 }]);
+    assert.ok(pairs.isFirstIntroduction(2, 1));
+    pairs.relayed(2, 1, T + 100_030);
+    assert.deepEqual(verdicts(pairs, T + 120_000), [{ a: 1, b: 2, direct: true, afterMs: 30 }]);
+  });
+
+  test("a single packet, or a pair that could not be introduced, gets no verdict", () => {
+    const pairs = memory();
+    pairs.relayed(1, 2, T);
+    pairs.relayed(3, 4, T);
+    pairs.relayed(4, 3, T + 50);
+    pairs.notIntroduced(3, 4);
+    assert.deepEqual(verdicts(pairs, T + 100_000), []);
   });
 
   test("it holds no more than it was made for, and forgets what is old", () => {
