@@ -14,7 +14,7 @@ import type { Postbox } from "./postbox.ts";
 import { Kind } from "./ring.ts";
 
 /** Main is told of one pair's sightings elsewhere this often, and of all together this many times a second. */
-const ELSEWHERE_INTERVAL_MS = 500;
+const ELSEWHERE_INTERVAL_MS = 100;
 const MAX_ELSEWHERE_PER_SECOND = 1000;
 const REMEMBERED = 4096;
 /** Destination and source lie side by side. */
