@@ -16,7 +16,7 @@
  * | 48  | 16 | latest packet |
  * | 64  | 16 | latest introduction |
  * | 80  | 16 | first introduction of this episode |
- * | 96  | 16 | 1 introduced at all, 2 this episode has had its verdict; TURN |
+ * | 96  | 16 | 1 introduced at all; of this episode: 2 has had its verdict, 4 more than one packet; TURN |
  * | 112 | 4  | who writes into this set (thread + 1; 0 = nobody) |
  */
 import type { Millis, Random } from "../node/ports.ts";
@@ -50,6 +50,7 @@ const WRITER = 28;
 const IN_USE = 0x10000;
 const WAS_INTRODUCED = 1;
 const JUDGED = 2;
+const CONVERSED = 4;
 
 /** What became of an introduced pair. */
 export interface PairVerdict {
@@ -120,7 +121,10 @@ export class PairMemory {
     if (quietFor > 0) words[entry + SEEN] = now;
     const state = words[entry + STATE]!;
     const before = words[entry + INTRODUCED]!;
-    if (state & WAS_INTRODUCED && ((now - before) | 0) < UNITE_INTERVAL_MS) return false;
+    if (state & WAS_INTRODUCED && ((now - before) | 0) < UNITE_INTERVAL_MS) {
+      if (!(state & CONVERSED)) Atomics.or(words, entry + STATE, CONVERSED);
+      return false;
+    }
     // Of several threads that see this at once, one introduces.
     if (Atomics.compareExchange(words, entry + STATE, state, this.#nextState(state, quietFor)) !== state) return false;
     if (!(state & WAS_INTRODUCED) || isNewEpisode(state, quietFor)) words[entry + FIRST] = now;
@@ -129,10 +133,10 @@ export class PairMemory {
   }
 
   #nextState(state: number, quietFor: number): number {
-    const judged = isNewEpisode(state, quietFor) ? 0 : state & JUDGED;
+    const kept = isNewEpisode(state, quietFor) ? 0 : state & (JUDGED | CONVERSED);
     // Differs from the old state in any case, so that only one thread can make the exchange.
     const turn = (state ^ TURN) & TURN;
-    return WAS_INTRODUCED | judged | turn;
+    return WAS_INTRODUCED | kept | turn;
   }
 
   /** How long ago the pair's last packet was relayed, ms; Infinity if none is remembered. */
@@ -195,7 +199,7 @@ export class PairMemory {
       if (state & WAS_INTRODUCED && !(state & JUDGED) && due) {
         Atomics.or(this.#words, entry + STATE, JUDGED);
         // One packet and then silence says nothing about how they would talk.
-        if (lasted > 0) {
+        if (state & CONVERSED) {
           judge({ a: this.#a(entry), b: this.#b(entry), direct: lasted < PAIR_VERDICT_MS, afterMs: lasted });
         }
       }

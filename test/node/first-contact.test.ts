@@ -70,7 +70,7 @@ describe("first contact with a root", () => {
     const { network, root, a, b } = constellation({});
     network.advance(1000);
     a.node.send(b.address, Verb.USER_MESSAGE, text("hello b"), network.now);
-    network.advance(200);
+    network.advance(20);
     a.node.send(b.address, Verb.USER_MESSAGE, text("and again"), network.now);
     network.advance(1000);
     assert.deepEqual(b.messages(), ["hello b", "and again"]);
