@@ -8,8 +8,8 @@
  */
 import { createRequire } from "node:module";
 
-/** Key pairs whose contexts are kept; each takes about 4 KiB of OpenSSL's memory once it has been used. */
-const SLOTS = 256;
+/** Key pairs whose contexts are kept; each takes 2 KiB of OpenSSL's memory once it has been used. */
+const SLOTS = 1024;
 const MEMORY_BYTES = 32_768;
 const AES_BLOCK_BYTES = 16;
 const GCM_VECTOR_BYTES = 12;
