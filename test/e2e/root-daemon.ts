@@ -69,6 +69,14 @@ export class RootDaemon {
     return result.stdout;
   }
 
+  /**
+   * Its orrery.yaml from the next start on. Keys can be set for all roots of a test run by environment variables, such
+   * as ORRERY_DATAPLANE_WORKERS=0 for the relay without threads; this goes before them for a key that a test needs.
+   */
+  configure(yaml: string): void {
+    writeFileSync(join(this.home, "orrery.yaml"), yaml);
+  }
+
   /** Starts it and waits until its UDP port is open. Gives the milliseconds that took. */
   async start(): Promise<number> {
     const started = performance.now();
