@@ -16,6 +16,8 @@ const STEP_WORK = 2048;
 const STEP_MS = 20;
 /** Work of forgetting a peer, or of waking one to look after its paths. */
 const CHANGE_WORK = 16;
+/** Work of dropping the paths of a sleeping peer. */
+const DROP_WORK = 4;
 
 export class Rounds {
   readonly census: Census;
@@ -66,11 +68,11 @@ export class Rounds {
     if (now - storedPaths.newest(paths) >= PATH_EXPIRATION_MS) {
       topology.memory.dropPaths(slot);
       ports.routes.remove(records.address(slot));
-    } else {
-      // Some are expired and some are not: the way to the peer may change.
-      this.#tidyAwake(topology.peer(records.address(slot))!, upstream, now);
-      topology.settle(now);
+      return DROP_WORK;
     }
+    // Some are expired and some are not: the way to the peer may change.
+    this.#tidyAwake(topology.peer(records.address(slot))!, upstream, now);
+    topology.settle(now);
     return CHANGE_WORK;
   }
 
