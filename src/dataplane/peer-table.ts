@@ -79,6 +79,8 @@ export class PeerTable {
   readonly #pending = new Map<Address, PendingRoute>();
   readonly #scratch = new Uint8Array(AREA_BYTES);
   readonly #scratchWords = new Int32Array(this.#scratch.buffer);
+  /** Writer: how far any peer ever was from where its search begins. */
+  #longest = 0;
   #tidyAt = 0;
 
   /** A view of memory that `PeerTable.create` made. Only the writer needs to say who reads. */
@@ -234,6 +236,7 @@ export class PeerTable {
     this.words[(base + LOW) >> 2] = low;
     this.#doubles[(base + EXPIRY) >> 3] = expiresAt;
     Atomics.store(this.words, base >> 2, version | USED | high);
+    this.#longest = Math.max(this.#longest, (slot - this.#home(high, low)) & this.#mask);
     this.#remember(slot);
     return true;
   }
@@ -265,33 +268,46 @@ export class PeerTable {
     }
   }
 
-  /**
-   * Moves some used slots forward into removed ones that they could have taken, so that the removed ones come to the
-   * end of their runs and become unused again. A peer is in both places for a moment, never in none.
-   */
+  /** Looks at some slots in turn and makes those that were removed unused again: every search ends at an unused one. */
   #tidy(): void {
     for (let i = 0; i < TIDIED_PER_REMOVAL; i++) {
       const slot = this.#tidyAt;
       this.#tidyAt = (slot + 1) & this.#mask;
+      if (this.#state(slot) === REMOVED) this.#reclaim(slot);
+    }
+  }
+
+  /**
+   * Moves the peers whose search leads over a removed slot to free ones that come earlier (the removed one, if there
+   * is no better), until nobody needs it. A peer is in both places for a moment, never in none.
+   */
+  #reclaim(removed: number): void {
+    for (let distance = 1; distance <= this.#longest; distance++) {
+      const slot = (removed + distance) & this.#mask;
       const base = HEADER_BYTES + slot * SLOT_BYTES;
       const head = this.words[base >> 2]!;
-      if ((head & STATE_MASK) !== USED) continue;
+      if ((head & STATE_MASK) === NEVER) break;
+      if ((head & STATE_MASK) === REMOVED) continue;
+      const high = head & 0xff;
       const low = this.words[(base + LOW) >> 2]!;
-      const better = this.#free(head & 0xff, low, slot);
-      if (better === NOT_FOUND) continue;
+      if (((slot - this.#home(high, low)) & this.#mask) < distance) continue;
       const area = areaAt(base, head) >> 2;
       for (let word = 0; word < AREA_BYTES >> 2; word++) this.#scratchWords[word] = this.words[area + word]!;
-      if (this.#write(better, head & 0xff, low, this.expiry(slot))) this.#remove(slot);
+      if (!this.#write(this.#free(high, low), high, low, this.expiry(slot))) return;
+      this.#remove(slot);
+      if (this.#state(removed) !== REMOVED) return;
     }
+    const at = (HEADER_BYTES + removed * SLOT_BYTES) >> 2;
+    Atomics.store(this.words, at, (this.words[at]! & ~STATE_MASK) | NEVER);
   }
 
   #state(slot: number): number {
     return this.words[(HEADER_BYTES + slot * SLOT_BYTES) >> 2]! & STATE_MASK;
   }
 
-  /** The first slot that an address may take, or NOT_FOUND if there is none before `end`. */
-  #free(high: number, low: number, end = NOT_FOUND): number {
-    for (let slot = this.#home(high, low), probes = 0; probes <= this.#mask && slot !== end; probes++) {
+  /** The first slot that an address may take, or NOT_FOUND if all are in use. */
+  #free(high: number, low: number): number {
+    for (let slot = this.#home(high, low), probes = 0; probes <= this.#mask; probes++) {
       if (this.#state(slot) !== USED) return slot;
       slot = (slot + 1) & this.#mask;
     }

@@ -52,6 +52,77 @@ describe("the peer table", () => {
     );
   });
 
+  test("never changes a socket address under a reader, and has the last word when the reader is done", () => {
+    const endpoint = (port: number) => ({ family: 4 as const, ip: new Uint8Array([9, 9, 9, 9]), port });
+    const operation = fc.oneof(
+      fc.record({ set: fc.integer({ min: 1, max: 3 }), port: fc.integer({ min: 1, max: 65_535 }) }),
+      fc.record({ delete: fc.integer({ min: 1, max: 3 }) }),
+      fc.constantFrom("reader starts" as const, "reader ends" as const),
+    );
+    fc.assert(
+      fc.property(fc.array(operation, { maxLength: 120 }), (operations) => {
+        // Odd while the only reader is in the middle of a batch.
+        let round = 0;
+        const grace = {
+          stamp: () => [round],
+          passed: ([then]: readonly number[]) => then! % 2 === 0 || then !== round,
+        };
+        const table = PeerTable.create(3, new Dice(4).fill, grace);
+        const model = new Map<number, number>();
+        let held: { area: number; bytes: Uint8Array }[] = [];
+        const areas = () =>
+          [1, 2, 3].flatMap((address) => {
+            const area = table.area(table.find(...split(address)), ...split(address));
+            return area < 0 ? [] : [{ area, bytes: table.bytes.slice(area, area + 24) }];
+          });
+        for (const one of operations) {
+          if (one === "reader starts") {
+            if (round % 2 === 1) continue;
+            round++;
+            held = areas();
+          } else if (one === "reader ends") {
+            if (round % 2 === 0) continue;
+            round++;
+            held = [];
+          } else if ("set" in one) {
+            table.set(one.set, 1, endpoint(one.port), 5);
+            model.set(one.set, one.port);
+          } else {
+            table.delete(one.delete);
+            model.delete(one.delete);
+          }
+          // A reader may look again at any time.
+          if (round % 2 === 1) held.push(...areas());
+          for (const { area, bytes } of held) assert.deepEqual(table.bytes.slice(area, area + 24), bytes);
+        }
+        if (round % 2 === 1) round++;
+        assert.ok(table.settle());
+        const view = new RouteView();
+        for (const address of [1, 2, 3]) {
+          const slot = table.find(...split(address));
+          assert.equal(slot === NOT_FOUND ? undefined : table.read(slot, view) && view.port, model.get(address));
+        }
+      }),
+      { seed: 21, numRuns: 500 },
+    );
+  });
+
+  test("stays quick to search however many peers have come and gone", () => {
+    const table = PeerTable.create(512, new Dice(3).fill);
+    const endpoint = parseEndpoint("192.88.99.1/1")!;
+    const present: number[] = [];
+    for (let address = 1; address <= 60_000; address++) {
+      table.set(address, 0, endpoint, 1);
+      present.push(address);
+      if (present.length > 500) table.delete(present.shift()!);
+    }
+    let unused = 0;
+    for (let at = 64; at < table.bytes.length; at += 64) if (table.bytes[at + 1] === 0) unused++;
+    assert.ok(unused > table.slots / 4, `${unused} of ${table.slots} slots end a search`);
+    for (const address of present) assert.notEqual(table.find(...split(address)), NOT_FOUND);
+    assert.equal(table.find(...split(present[0]! - 1)), NOT_FOUND);
+  });
+
   test("says so when it is full, and keeps what it has", () => {
     const table = PeerTable.create(1, new Dice(1).fill);
     const endpoint = parseEndpoint("192.88.99.1/1")!;

@@ -70,8 +70,8 @@ export class RootDaemon {
   }
 
   /**
-   * Its orrery.yaml from the next start on. Keys can be set for all roots of a test run by environment variables, such
-   * as ORRERY_DATAPLANE_WORKERS=0 for the relay without threads; this goes before them for a key that a test needs.
+   * Its orrery.yaml from the next start on. Environment variables go before it, for all roots of a test run: with
+   * ORRERY_DATAPLANE_WORKERS=0 everything is relayed without threads.
    */
   configure(yaml: string): void {
     writeFileSync(join(this.home, "orrery.yaml"), yaml);

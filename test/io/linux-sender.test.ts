@@ -1,0 +1,86 @@
+import assert from "node:assert/strict";
+import { afterEach, describe, test } from "node:test";
+import { loadLibc } from "../../src/io/linux/libc.ts";
+import { DatagramSender } from "../../src/io/linux/sender.ts";
+import { readSockaddr, writeSockaddr } from "../../src/io/linux/sockaddr.ts";
+import { hasSegmentation, openUdpSocket, setInt } from "../../src/io/linux/udp.ts";
+import { formatEndpoint, makeEndpoint, parseEndpoint, parseIp } from "../../src/protocol/inet-address.ts";
+
+const libc = loadLibc();
+const fds: number[] = [];
+const BUFFERS = { receiveBufferBytes: 1 << 16, sendBufferBytes: 1 << 16 };
+
+afterEach(() => {
+  for (const fd of fds.splice(0)) libc?.close(fd);
+});
+
+function opened(text: string, first = true): number {
+  const { fd } = openUdpSocket(libc!, parseEndpoint(text)!, { ...BUFFERS, first });
+  fds.push(fd);
+  return fd;
+}
+
+/** Receives one datagram with its hop limit. */
+function receive(fd: number): { text: string; hops: number } {
+  const bytes = new Uint8Array(512);
+  const view = new DataView(bytes.buffer);
+  const at = libc!.addressOf(bytes);
+  view.setBigUint64(16, BigInt(at + 64), true);
+  view.setBigUint64(24, 1n, true);
+  view.setBigUint64(32, BigInt(at + 128), true);
+  view.setBigUint64(40, 64n, true);
+  view.setBigUint64(64, BigInt(at + 256), true);
+  view.setBigUint64(72, 200n, true);
+  const length = libc!.recvmsg(fd, at, 0);
+  assert.ok(length >= 0);
+  return { text: Buffer.from(bytes.subarray(256, 256 + length)).toString(), hops: view.getInt32(128 + 16, true) };
+}
+
+describe("a socket address", () => {
+  for (const text of ["192.0.2.1/9993", "[2001:db8::7]/65535".replace(/[[\]]/g, ""), "0.0.0.0/0"]) {
+    test(`of ${text} is read as it was written`, () => {
+      const bytes = new Uint8Array(40);
+      writeSockaddr(bytes, 8, parseEndpoint(text)!);
+      assert.equal(formatEndpoint(readSockaddr(bytes, 8)!), text);
+    });
+  }
+
+  test("of another family is none", () => assert.equal(readSockaddr(new Uint8Array([1, 0, 0, 0]), 0), null));
+});
+
+describe("sockets by system calls", { skip: libc === null && "no koffi here" }, () => {
+  for (const [family, ip, level, option] of [
+    ["IPv4", "127.0.0.1", 0, 12],
+    ["IPv6", "::1", 41, 51],
+  ] as const) {
+    test(`send one ${family} datagram with a hop limit of its own, and the next with the system's`, () => {
+      const port = 20_000 + (process.pid % 20_000);
+      const to = makeEndpoint(parseIp(ip)!, port);
+      const receiver = opened(`${ip}/${port}`);
+      setInt(libc!, receiver, level, option, 1);
+      const sender = new DatagramSender(libc!);
+      const from = opened(`${ip}/0`);
+      for (const [text, ttl] of [["a"], ["b", 2], ["c"]] as const) {
+        assert.equal(sender.send(from, to, Buffer.from(text), ttl), null);
+      }
+      assert.deepEqual(
+        [receive(receiver), receive(receiver), receive(receiver)],
+        [
+          { text: "a", hops: 64 },
+          { text: "b", hops: 2 },
+          { text: "c", hops: 64 },
+        ],
+      );
+    });
+  }
+
+  test("join one another on a port, but never a stranger's", () => {
+    const port = 20_000 + ((process.pid + 1) % 20_000);
+    opened(`127.0.0.1/${port}`);
+    opened(`127.0.0.1/${port}`, false);
+    assert.throws(() => opened(`127.0.0.1/${port}`), { code: "EADDRINUSE" });
+    assert.throws(() => opened("198.51.100.77/0"), { code: "EADDRNOTAVAIL" });
+  });
+
+  test("can be segmented by every kernel that we know", () => assert.equal(hasSegmentation(libc!), true));
+});
