@@ -29,7 +29,7 @@ const closeFile = promisify(fs.close);
 /** Smaller files are not worth rewriting. */
 const MIN_COMPACTION_BYTES = 1 << 20;
 /** What is copied at a time: a rewrite must not hold up the packets. */
-const PIECE_BYTES = 1 << 17;
+const PIECE_BYTES = 1 << 16;
 const TYPICAL_RECORD_BYTES = 160;
 
 async function writeAll(file: number, bytes: Uint8Array, position: number): Promise<void> {
