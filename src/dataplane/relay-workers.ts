@@ -15,7 +15,7 @@ import { type Grace, PeerTable } from "./peer-table.ts";
 import type { RelayWorkerData } from "./relay-worker.ts";
 import { Ring } from "./ring.ts";
 import { type Notices, RingReader } from "./ring-reader.ts";
-import { Count, type RelayRule, WorkerMemory } from "./worker-memory.ts";
+import { Count, MAX_SOCKETS, type RelayRule, WorkerMemory } from "./worker-memory.ts";
 
 export interface RelayWorkersOptions {
   readonly libc: Libc;
@@ -59,6 +59,7 @@ interface Thread {
 }
 
 export class RelayWorkers implements SocketReaders {
+  readonly maxSockets = MAX_SOCKETS;
   readonly table: PeerTable;
   readonly pairs: PairMemory;
   readonly #options: RelayWorkersOptions;

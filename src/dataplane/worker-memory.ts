@@ -19,7 +19,7 @@
 import { DROP_REASONS, type DropReason } from "../node/statistics.ts";
 import type { IpPrefix } from "../protocol/inet-address.ts";
 
-/** More local addresses and ports than this are not read. */
+/** Local addresses and ports that a worker can read. */
 export const MAX_SOCKETS = 512;
 const MAX_RULES = 32;
 /** Linux numbers its errors below this. */

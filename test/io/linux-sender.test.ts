@@ -20,6 +20,13 @@ function opened(text: string, first = true): number {
   return fd;
 }
 
+/** The text of the next datagram, or null if there is none. */
+function tryReceive(fd: number): string | null {
+  const bytes = new Uint8Array(256);
+  const length = libc!.read(fd, libc!.addressOf(bytes), bytes.length);
+  return length < 0 ? null : Buffer.from(bytes.subarray(0, length)).toString();
+}
+
 /** Receives one datagram with its hop limit. */
 function receive(fd: number): { text: string; hops: number } {
   const bytes = new Uint8Array(512);
@@ -81,6 +88,33 @@ describe("sockets by system calls", { skip: libc === null && "no koffi here" }, 
     assert.throws(() => opened(`127.0.0.1/${port}`), { code: "EADDRINUSE" });
     assert.throws(() => opened("198.51.100.77/0"), { code: "EADDRNOTAVAIL" });
   });
+
+  for (const ip of ["127.0.0.1", "::1"]) {
+    test(`share what arrives on ${ip}, each sender with one of them`, () => {
+      const port = 20_000 + ((process.pid + 2) % 20_000);
+      const to = makeEndpoint(parseIp(ip)!, port);
+      const readers = [opened(`${ip}/${port}`), opened(`${ip}/${port}`, false), opened(`${ip}/${port}`, false)];
+      const sender = new DatagramSender(libc!);
+      for (let i = 0; i < 60; i++) {
+        const from = opened(`${ip}/0`);
+        for (let again = 0; again < 3; again++) assert.equal(sender.send(from, to, Buffer.from(String(i))), null);
+      }
+      const heard = readers.map((fd) => {
+        const texts: string[] = [];
+        for (let text = tryReceive(fd); text !== null; text = tryReceive(fd)) texts.push(text);
+        return texts;
+      });
+      assert.equal(heard.flat().length, 180);
+      assert.ok(
+        heard.every((texts) => texts.length > 20 && texts.length % 3 === 0),
+        String(heard.map((all) => all.length)),
+      );
+      assert.equal(
+        heard.reduce((sum, texts) => sum + new Set(texts).size, 0),
+        60,
+      );
+    });
+  }
 
   test("can be segmented by every kernel that we know", () => assert.equal(hasSegmentation(libc!), true));
 });

@@ -84,8 +84,8 @@ function declare(koffi: Koffi): Libc {
   };
 }
 
-/** Nothing there, or no room; and: interrupted, try again. */
-export const { EAGAIN, EINTR } = constants.errno;
+/** Nothing there, or no room; interrupted, try again; too many files. */
+export const { EAGAIN, EINTR, ENFILE } = constants.errno;
 
 const ERRNO_NAMES: ReadonlyMap<number, string> = new Map(
   Object.entries(constants.errno).map(([name, number]) => [number, name]),

@@ -16,7 +16,7 @@ import {
   wantedSockets,
 } from "../local-sockets.ts";
 import type { BindProblem, Transport, TransportStatistics } from "../transport.ts";
-import type { Libc } from "./libc.ts";
+import { ENFILE, type Libc, SystemError } from "./libc.ts";
 import { DatagramSender } from "./sender.ts";
 import { openUdpSocket } from "./udp.ts";
 
@@ -35,6 +35,8 @@ export type ReaderTraffic = Pick<
 export interface SocketReaders {
   /** Each needs a descriptor of its own for every local address. */
   readonly count: number;
+  /** They read no more sockets than this. */
+  readonly maxSockets: number;
   /** Starts reading; datagrams that somebody else has to deal with are handed to `receive`. */
   start(receive: (datagram: Datagram) => void): void;
   /** From now on these sockets. Resolves when no reader uses any other. */
@@ -183,6 +185,7 @@ export class LinuxTransport implements Transport {
   }
 
   #bind(local: Endpoint, primary: boolean): void {
+    if (this.#sockets.size >= this.#readers.maxSockets) throw new SystemError("socket", ENFILE);
     const fds: number[] = [];
     let grantedBytes = 0;
     try {
