@@ -127,6 +127,7 @@ export class Session {
       name,
       ours,
       pid: root.pid,
+      cpus: this.#options.rootCpus,
       crowd,
       sink,
       ring: lane.ring,

@@ -2,7 +2,13 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { Window } from "../../loadtest/bench/drive.ts";
 import { parseOptions, UsageError } from "../../loadtest/bench/options.ts";
-import { parseCpuModel, parseResidentBytes, parseSchedstat } from "../../loadtest/bench/process-figures.ts";
+import {
+  parseBusySeconds,
+  parseCpuList,
+  parseCpuModel,
+  parseResidentBytes,
+  parseSchedstat,
+} from "../../loadtest/bench/process-figures.ts";
 import {
   type BenchResults,
   formatResults,
@@ -23,6 +29,7 @@ function window(cpuMicros: number, delivered: number, loss = 0.2): Window {
     lossRatio: loss,
     cpuMicros,
     cpuShare: 1,
+    foreignShare: 0,
     packetsPerArrival: 1,
     joined: 0,
   };
@@ -93,6 +100,9 @@ describe("what the benchmark reads", () => {
     assert.ok(Number.isNaN(parseSchedstat("")));
     assert.equal(parseResidentBytes("Name:\tx\nVmRSS:\t   1024 kB\n"), 1_048_576);
     assert.ok(Number.isNaN(parseResidentBytes("Name:\tx\n")));
+    assert.deepEqual(parseCpuList("0,2-3"), [0, 2, 3]);
+    const stat = "cpu  9 9 9 9 9 9 9 9\ncpu0 100 0 50 999 5 0 25 0 0 0\ncpu1 1000 0 0 1 0 0 0 100 0 0\nintr 5\n";
+    assert.deepEqual([parseBusySeconds(stat, "0"), parseBusySeconds(stat, "0-1")], [1.75, 12.75]);
     assert.equal(parseCpuModel("processor\t: 0\nmodel name\t: A CPU\n"), "A CPU");
   });
 
