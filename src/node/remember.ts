@@ -3,12 +3,14 @@
  * forgot them would be deaf to its clients for minutes (vl1-behaviour.md §4.6). Nobody is woken: there may be a
  * million of them.
  */
+import type { Identity } from "../identity/identity.ts";
 import { PATH_EXPIRATION_MS } from "../protocol/constants.ts";
 import { type Endpoint, endpointKey, endpointsEqual } from "../protocol/inet-address.ts";
+import { NO_SLOT } from "./address-index.ts";
 import type { Node } from "./node.ts";
-import { pathKey, UNKNOWN_LATENCY_MS } from "./path.ts";
+import { Path, pathKey, UNKNOWN_LATENCY_MS } from "./path.ts";
 import type { StoredPath } from "./path-records.ts";
-import type { Peer } from "./peer.ts";
+import { Peer } from "./peer.ts";
 import type { CachedPeer, LocalSocket, Millis } from "./ports.ts";
 
 /** Takes in what the peer cache remembers, as long as there is room. */
@@ -45,7 +47,18 @@ function rememberNew(node: Node, cached: CachedPeer, paths: readonly StoredPath[
   if (only === undefined) return;
   if (alive.length === 1) {
     node.ports.routes.install(address, only.socket, only.endpoint, only.lastReceive + PATH_EXPIRATION_MS);
-  } else node.installRoute(node.topology.peer(address)!, now);
+  } else node.installRoute(lookalike(cached.identity, alive), now);
+}
+
+/** As much of a peer as it takes to choose among its paths, without waking it. */
+function lookalike(identity: Identity, paths: readonly StoredPath[]): Peer {
+  const peer = new Peer(identity, NO_SLOT);
+  for (const { socket, endpoint, lastReceive, priority } of paths) {
+    const path = new Path(pathKey(socket, endpoint), socket, endpoint);
+    path.lastIn = lastReceive;
+    peer.paths.push({ path, lastReceive, priority });
+  }
+  return peer;
 }
 
 /** A root of a held world is known already, and awake. */
