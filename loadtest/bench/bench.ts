@@ -34,8 +34,11 @@ async function identitiesFor(options: BenchOptions, count: number): Promise<Iden
 
 /** Where the kernel shares the CPU by sessions, the session must be raised too; the roots that we start belong to it. */
 function raiseSession(): void {
+  const file = `/proc/${process.pid}/autogroup`;
   try {
-    writeFileSync(`/proc/${process.pid}/autogroup`, "-10");
+    const before = / nice (-?\d+)/.exec(readFileSync(file, "utf8"))?.[1] ?? "0";
+    writeFileSync(file, "-10");
+    process.once("exit", () => writeFileSync(file, before));
   } catch {
     // A kernel without that.
   }

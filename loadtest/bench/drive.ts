@@ -19,8 +19,8 @@ const DISTURBED_TRIES = 3;
 const QUIET_SHARE = 0.1;
 const QUIET_STEP_MS = 200;
 const QUIET_WAIT_MS = 5000;
-/** Rates tried, as shares of what saturation delivered, until one is held. */
-const SEARCH_SHARES = [1, 0.97, 0.94, 0.9, 0.85, 0.8, 0.75, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1];
+/** Halvings of the range of rates in the search for the highest. */
+const SEARCH_STEPS = 5;
 const SETTLE_STEP_MS = 20;
 const SETTLE_MAX_MS = 1500;
 /** Packets handed to the kernel between two looks at the clock. */
@@ -197,21 +197,38 @@ export async function warmUp(
   return { first, windows };
 }
 
-/** The highest rate (packets/s) with less than `LOSS_LIMIT` lost, looked for downward from `saturated`; 0 if none. */
+/**
+ * The highest rate (packets/s) with less than `LOSS_LIMIT` lost, between nothing and `saturated`, to about a thirtieth
+ * of that; 0 if none was held.
+ */
 export async function highestRate(
   target: Target,
   meanBytes: number,
   saturated: number,
   seconds: number,
 ): Promise<number> {
-  for (const share of SEARCH_SHARES) {
-    let window = await drive(target, meanBytes, seconds, saturated * share);
-    if (window.lossRatio >= LOSS_LIMIT && window.foreignShare > FOREIGN_SHARE_MAX) {
-      window = await drive(target, meanBytes, seconds, saturated * share);
+  const delivered = async (rate: number): Promise<number | null> => {
+    for (let tries = 0; tries < 2; tries++) {
+      const window = await drive(target, meanBytes, seconds, rate);
+      if (window.lossRatio < LOSS_LIMIT) return window.deliveredPerSecond;
+      if (window.foreignShare <= FOREIGN_SHARE_MAX) break;
     }
-    if (window.lossRatio < LOSS_LIMIT) return window.deliveredPerSecond;
+    return null;
+  };
+  const whole = await delivered(saturated);
+  if (whole !== null) return whole;
+  let best = 0;
+  let [low, high] = [0, saturated];
+  for (let step = 0; step < SEARCH_STEPS; step++) {
+    const middle = (low + high) / 2;
+    const held = await delivered(middle);
+    if (held === null) high = middle;
+    else {
+      low = middle;
+      best = Math.max(best, held);
+    }
   }
-  return 0;
+  return best;
 }
 
 /** Latency of a separate pair's packets while the load runs at `rate`. */

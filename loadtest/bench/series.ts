@@ -23,8 +23,6 @@ import { FEW_PEERS, type Load, planTraffic } from "./traffic.ts";
 export const MAX_GREETING_PEERS = 2000;
 /** The most that a baseline is given, because each of them has to be greeted and checked. */
 export const BASELINE_PEERS = 1000;
-/** Looking for the highest rate takes longest. */
-const SEARCH_ROUNDS = 2;
 const WARM_UP_SECONDS = 45;
 const STORM_ACTIVE_PEERS = 32;
 const STORM_JOINS_PER_SECOND = 25;
@@ -147,7 +145,7 @@ export class Bench {
   ): Promise<void> {
     const { rounds } = this.#options;
     for (const load of loads) {
-      for (const offload of peers <= FEW_PEERS ? [true, false] : [true]) {
+      for (const offload of peers <= FEW_PEERS && load !== "mix" ? [true, false] : [true]) {
         for (let round = 0; round < rounds; round++) {
           const order = round % 2 === 0 ? contenders : [...contenders].reverse();
           for (const contender of order) {
@@ -191,7 +189,8 @@ export class Bench {
     } else await drive(contender, meanBytes, seconds / 4, null);
     const saturation = await saturate(contender, meanBytes, seconds);
     if (saturation.foreignShare > FOREIGN_SHARE_MAX) this.#disturbed++;
-    const searching = round < SEARCH_ROUNDS && (round === 0 || !preloaded);
+    // Looking for it takes longest.
+    const searching = round === 0;
     const rate = searching
       ? await highestRate(contender, meanBytes, saturation.deliveredPerSecond, seconds * 0.6)
       : null;
