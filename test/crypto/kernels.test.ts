@@ -4,6 +4,9 @@ import { describe, test } from "node:test";
 import { startKernel } from "../../src/crypto/webassembly.ts";
 import { readProjectFile } from "../repo/source-files.ts";
 
+/** Not a literal, because the types of this package redeclare the global `console` for every file. */
+const COMPILER: string = "assemblyscript/asc";
+
 interface Kernel {
   readonly name: string;
   readonly module: string;
@@ -23,7 +26,7 @@ const compiler = (await import(compilerFile)) as Compiler;
 /** True where the AssemblyScript compiler is installed; it is a development dependency. */
 async function hasCompiler(): Promise<boolean> {
   try {
-    await import("assemblyscript/asc");
+    await import(COMPILER);
     return true;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "ERR_MODULE_NOT_FOUND") return false;
