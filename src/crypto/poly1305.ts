@@ -7,7 +7,6 @@
  * 1.8 µs for 1373 bytes, where ten 13-bit integer limbs (noble) take 6.0 µs.
  */
 
-export const POLY1305_KEY_BYTES = 32;
 export const POLY1305_TAG_BYTES = 16;
 const BLOCK_BYTES = 16;
 

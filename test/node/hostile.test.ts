@@ -2,10 +2,10 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { armor, PeerKey } from "../../src/protocol/armor.ts";
-import { endpointKey, parseEndpoint } from "../../src/protocol/inet-address.ts";
+import { parseEndpoint } from "../../src/protocol/inet-address.ts";
 import { encodeEcho } from "../../src/protocol/messages/echo.ts";
 import { encodeMulticastLike } from "../../src/protocol/messages/multicast-like.ts";
-import { newPacket, packetIdOf } from "../../src/protocol/packet.ts";
+import { newPacket } from "../../src/protocol/packet.ts";
 import { Verb } from "../../src/protocol/verbs.ts";
 import { IDENTITIES, testPlanet } from "../support/constellation.ts";
 import { Dice, type Host, VirtualNetwork } from "../support/virtual-network.ts";
@@ -96,7 +96,6 @@ describe("hostile datagrams", () => {
   test("a storm of unknown identities from one prefix leaves room for others, and the work is bounded", () => {
     const { network, planet, root } = rooted({ validate: () => true });
     const random = new Dice(5);
-    const hellos: Host[] = [];
     // The same few real identities cannot make a storm: forged ones can, since nothing is checked before the gate.
     const storm = new VirtualNetwork({ seed: 77 });
     const template = storm.add({ identity: A!, planet, addresses: ["192.52.193.9/9993"] });
@@ -121,7 +120,6 @@ describe("hostile datagrams", () => {
     assert.equal(results.rate_limited + results.bad_mac, 5000);
     assert.ok(results.bad_mac <= 31, `${results.bad_mac} key agreements for one prefix`);
     const honest = network.add({ identity: B!, planet, addresses: ["192.175.48.2/9993"] });
-    hellos.push(honest);
     assert.ok(network.until(() => root.pathsTo(honest).length === 1, 1000) >= 0);
   });
 
@@ -212,7 +210,6 @@ describe("hostile datagrams", () => {
       network.advance(1000);
     }
     assert.equal(bytesBetween(network, ROOT_AT, VICTIM), 0);
-    assert.ok(packetIdOf(hello) !== 0n && endpointKey(rootAt).length === 3);
   });
 });
 

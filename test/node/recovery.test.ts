@@ -168,9 +168,8 @@ describe("several roots in one planet", () => {
   });
 
   test("a packet for nobody does not circle between roots", () => {
-    const { network, first, second, a } = twoRoots();
+    const { network, first, second } = twoRoots();
     const sent = first.reactor.counters.forwardedPackets + second.reactor.counters.forwardedPackets;
-    const nobody = 0x1122334455;
     for (let i = 0; i < 10; i++) {
       const packet = new Uint8Array(40).fill(0x11);
       packet.set([0x11, 0x22, 0x33, 0x44, 0x55], 8);
@@ -178,7 +177,6 @@ describe("several roots in one planet", () => {
       network.put(parseEndpoint("192.31.196.2/9993")!, parseEndpoint(ROOT_AT)!, packet);
     }
     network.advance(1000);
-    assert.ok(a.alive && first.node.topology.peer(nobody) === undefined);
     assert.equal(first.reactor.counters.forwardedPackets + second.reactor.counters.forwardedPackets - sent, 10);
   });
 });

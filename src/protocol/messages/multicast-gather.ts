@@ -58,8 +58,6 @@ export interface GatherResults {
   readonly members: readonly Address[];
 }
 
-export const GATHER_RESULTS_HEADER_BYTES = 6;
-
 /** Appends gather results; throws RangeError for more members than 16 bits count. */
 export function writeGatherResults(writer: Writer, results: GatherResults): void {
   if (results.members.length > 0xffff) throw new RangeError(`${results.members.length} members in one answer`);
