@@ -1,6 +1,6 @@
 /** `bond` and `listbonds`: cli.md §2, layouts as recorded. */
-import type { JsonObject, JsonValue } from "../http/json.ts";
-import { isJsonObject } from "../http/json.ts";
+import type { JsonObject, JsonValue } from "../json/json.ts";
+import { isJsonObject } from "../json/json.ts";
 import { EXIT_USAGE, failWithReply, fetchJson, printReadJson, type ServiceSession } from "./client.ts";
 import { CliExit } from "./context.ts";
 import { numberOf, objectsOf, stringOf } from "./json-fields.ts";

@@ -5,8 +5,8 @@
 import { request as httpRequest } from "node:http";
 import { homedir } from "node:os";
 import { join } from "node:path";
-import { formatJson, type JsonValue } from "../http/json.ts";
-import { parseJson } from "../http/json-parse.ts";
+import { formatJson, type JsonValue } from "../json/json.ts";
+import { parseJson } from "../json/json-parse.ts";
 import { type CliContext, CliExit, EXIT_FAILURE } from "./context.ts";
 import { homeDirectory } from "./home-option.ts";
 import { readTextOrNull } from "./identity-argument.ts";

@@ -2,8 +2,8 @@
 import { writeFileSync } from "node:fs";
 import { networkInterfaces, platform } from "node:os";
 import { join, resolve } from "node:path";
-import { isJsonObject } from "../http/json.ts";
-import { parseJson } from "../http/json-parse.ts";
+import { isJsonObject } from "../json/json.ts";
+import { parseJson } from "../json/json-parse.ts";
 import { fetchBody, type ServiceSession } from "./client.ts";
 import { fail } from "./context.ts";
 import { readTextOrNull } from "./identity-argument.ts";

@@ -1,5 +1,5 @@
 /** `info` and `status`: cli.md §2. */
-import { isJsonObject } from "../http/json.ts";
+import { isJsonObject } from "../json/json.ts";
 import { fetchJson, printReadJson, type ServiceSession } from "./client.ts";
 import { stringOf } from "./json-fields.ts";
 

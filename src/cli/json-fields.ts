@@ -1,5 +1,5 @@
 /** Reading fields out of answers of a service that may be another program, or another version, than ours. */
-import { ExactNumber, isJsonObject, type JsonObject, type JsonValue } from "../http/json.ts";
+import { ExactNumber, isJsonObject, type JsonObject, type JsonValue } from "../json/json.ts";
 
 /** The objects in an array; everything else is left out. */
 export function objectsOf(value: JsonValue | undefined): JsonObject[] {

@@ -1,5 +1,5 @@
 /** `listnetworks`, `join`, `leave`, `get` and `set`, the verbs of a leaf: cli.md §2. */
-import { ExactNumber, type JsonObject, type JsonValue } from "../http/json.ts";
+import { ExactNumber, type JsonObject, type JsonValue } from "../json/json.ts";
 import { change, EXIT_USAGE, failWithReply, fetchJson, printReadJson, type ServiceSession } from "./client.ts";
 import { CliExit } from "./context.ts";
 import { numberOf, objectsOf, stringOf, stringsOf } from "./json-fields.ts";

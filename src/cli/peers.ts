@@ -1,5 +1,5 @@
 /** `listpeers` and `peers`: cli.md §2. */
-import type { JsonObject } from "../http/json.ts";
+import type { JsonObject } from "../json/json.ts";
 import { fetchJson, printReadJson, type ServiceSession } from "./client.ts";
 import { numberOf, objectsOf, stringOf } from "./json-fields.ts";
 

@@ -4,7 +4,7 @@
  */
 import { join } from "node:path";
 import { parse as parseYamlText } from "yaml";
-import type { JsonObject } from "../http/json.ts";
+import type { JsonObject } from "../json/json.ts";
 import { readTextIfPresent } from "../store/atomic-file.ts";
 import { ConfigError } from "./errors.ts";
 import { parseLocalConf, parseTrustedPaths, settingsOf } from "./local-conf.ts";

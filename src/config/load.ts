@@ -4,7 +4,7 @@
  * put together entry by entry, everything else key by key.
  */
 import { join } from "node:path";
-import type { JsonObject } from "../http/json.ts";
+import type { JsonObject } from "../json/json.ts";
 import type { Address } from "../protocol/address.ts";
 import type { IpPrefix } from "../protocol/inet-address.ts";
 import { ConfigError } from "./errors.ts";

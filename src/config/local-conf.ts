@@ -3,8 +3,8 @@
  * configuration under orrery.yaml. Facts: local-api.md §5 (keys), controller.md §2 (typing), vl1-behaviour.md §7.2
  * (`physical`, `virtual`, the legacy file trustedpaths).
  */
-import { ExactNumber, formatJson, isJsonObject, type JsonObject, type JsonValue, newJsonObject } from "../http/json.ts";
-import { JsonSyntaxError, parseJson } from "../http/json-parse.ts";
+import { ExactNumber, formatJson, isJsonObject, type JsonObject, type JsonValue, newJsonObject } from "../json/json.ts";
+import { JsonSyntaxError, parseJson } from "../json/json-parse.ts";
 import type { Address } from "../protocol/address.ts";
 import { type IpPrefix, parseEndpoint, parseIp } from "../protocol/inet-address.ts";
 import { ConfigError } from "./errors.ts";

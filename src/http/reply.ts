@@ -1,6 +1,7 @@
 /** What routes answer, before it is bytes. Facts: local-api.md §1 (content types, jsonp, empty bodies). */
+
+import { formatJson, type JsonValue } from "../json/json.ts";
 import type { HttpReply } from "./engine.ts";
-import { formatJson, type JsonValue } from "./json.ts";
 
 /** An answer of a route. */
 export type Reply =

@@ -4,12 +4,13 @@
  * compared in constant time, jsonp names are validated, error texts are escaped, DELETE /moon works over IPv6, and
  * without `allowManagementFrom` only loopback is listened on.
  */
+
+import type { JsonObject } from "../json/json.ts";
+import { JsonSyntaxError } from "../json/json-parse.ts";
 import type { NodeCommands, NodeQueries } from "../node/queries.ts";
 import type { Endpoint, IpPrefix } from "../protocol/inet-address.ts";
 import { isAuthorised, METRICS_PATH, type ServiceTokens } from "./auth.ts";
 import { type HttpApplication, type HttpEngine, type HttpListener, type HttpRequest, loadEngine } from "./engine.ts";
-import type { JsonObject } from "./json.ts";
-import { JsonSyntaxError } from "./json-parse.ts";
 import { errorReply, jsonpName, type Reply, renderReply, UNAUTHORISED } from "./reply.ts";
 import { Router } from "./router.ts";
 import { bondRoutes } from "./routes/bond.ts";

@@ -2,8 +2,9 @@
  * The telemetry listener: metrics for Prometheus and probes for an orchestrator, without a token, hence on loopback
  * unless the operator says otherwise. Nothing here changes anything or tells an address or a key.
  */
+
+import { formatJson, type JsonValue } from "../json/json.ts";
 import { type HttpApplication, type HttpEngine, type HttpReply, type HttpRequest, loadEngine } from "./engine.ts";
-import { formatJson, type JsonValue } from "./json.ts";
 
 /** The outcome of one readiness check. */
 export interface ReadinessCheck {

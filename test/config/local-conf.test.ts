@@ -12,7 +12,7 @@ import {
   withSettings,
 } from "../../src/config/local-conf.ts";
 import { showValue } from "../../src/config/show.ts";
-import { ExactNumber, type JsonObject, type JsonValue } from "../../src/http/json.ts";
+import { ExactNumber, type JsonObject, type JsonValue } from "../../src/json/json.ts";
 
 function recording(name: string) {
   return JSON.parse(readFileSync(new URL(`../fixtures/vectors/api/${name}.json`, import.meta.url), "utf8"));

@@ -3,9 +3,9 @@
  * values out of the recordings; the service under test has to turn them back into the recorded text.
  */
 
-import type { JsonObject, JsonValue } from "../../src/http/json.ts";
 import type { ReloadResult, ServiceBackend, ServiceConfig } from "../../src/http/service.ts";
 import { type Identity, parseIdentity } from "../../src/identity/identity.ts";
+import type { JsonObject, JsonValue } from "../../src/json/json.ts";
 import type { NodeCommands, NodeQueries, PathView, PeerRole, PeerView, WantedMoon } from "../../src/node/queries.ts";
 import { type NodeGauges, NodeStatistics } from "../../src/node/statistics.ts";
 import { type Address, parseAddress } from "../../src/protocol/address.ts";

@@ -30,12 +30,12 @@ describe("source files", () => {
     assert.deepEqual(misnamed, []);
   });
 
-  test("of src lie one level deep, but for messages, routes, credentials, rules and linux", () => {
+  test("of src lie one level deep, but for messages, routes, v1, credentials, rules and linux", () => {
     const deeper = code.filter(
       (path) =>
         path.startsWith("src/") &&
         path.split("/").length > 3 &&
-        !/^src\/(?:protocol\/messages|http\/routes|network\/credentials|network\/rules|io\/linux|console\/\w+)\/[^/]+$/.test(
+        !/^src\/(?:protocol\/messages|http\/routes|http\/v1|network\/credentials|network\/rules|io\/linux|console\/\w+)\/[^/]+$/.test(
           path,
         ),
     );

@@ -1,6 +1,6 @@
 /** GET /config and POST /config/settings: local-api.md §3. */
-import { isJsonObject, newJsonObject } from "../json.ts";
-import { parseJson } from "../json-parse.ts";
+import { isJsonObject, newJsonObject } from "../../json/json.ts";
+import { parseJson } from "../../json/json-parse.ts";
 import { json } from "../reply.ts";
 import { type Route, route } from "../router.ts";
 import type { ServiceBackend } from "../service.ts";

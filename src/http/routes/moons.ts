@@ -1,11 +1,11 @@
 /** /moon and /moon/{world id}: local-api.md §3. A world ID here has ten digits, so only 40-bit ones can be named. */
 import { formatIdentity } from "../../identity/identity.ts";
+import { isJsonObject, type JsonObject } from "../../json/json.ts";
+import { JsonSyntaxError, parseJson } from "../../json/json-parse.ts";
 import { isReservedAddress } from "../../protocol/address.ts";
 import { toHex } from "../../protocol/bytes.ts";
 import { formatEndpoint } from "../../protocol/inet-address.ts";
 import type { World } from "../../world/world.ts";
-import { isJsonObject, type JsonObject } from "../json.ts";
-import { JsonSyntaxError, parseJson } from "../json-parse.ts";
 import { json } from "../reply.ts";
 import { type Route, route } from "../router.ts";
 import type { ServiceBackend } from "../service.ts";

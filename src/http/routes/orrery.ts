@@ -1,6 +1,7 @@
 /** Our own routes, which the reference does not have. World IDs are 16 hex digits here too. */
+
+import type { JsonObject, JsonValue } from "../../json/json.ts";
 import type { NodeGauges, WorldAdoption } from "../../node/statistics.ts";
-import type { JsonObject, JsonValue } from "../json.ts";
 import { json } from "../reply.ts";
 import { type Route, route } from "../router.ts";
 import type { ServiceBackend } from "../service.ts";

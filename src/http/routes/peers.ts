@@ -1,8 +1,9 @@
 /** GET /peer and /peer/{address}: local-api.md §3. */
+
+import type { JsonObject } from "../../json/json.ts";
 import type { PathView, PeerView } from "../../node/queries.ts";
 import { formatAddress, parseAddress } from "../../protocol/address.ts";
 import { formatEndpoint } from "../../protocol/inet-address.ts";
-import type { JsonObject } from "../json.ts";
 import { json } from "../reply.ts";
 import { type Route, route } from "../router.ts";
 import type { ServiceBackend } from "../service.ts";

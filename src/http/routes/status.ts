@@ -1,8 +1,8 @@
 /** GET /status: local-api.md §3. */
 import { formatIdentity } from "../../identity/identity.ts";
+import { isJsonObject, type JsonObject, type JsonValue } from "../../json/json.ts";
 import { formatAddress } from "../../protocol/address.ts";
 import { formatEndpoint } from "../../protocol/inet-address.ts";
-import { isJsonObject, type JsonObject, type JsonValue } from "../json.ts";
 import { json } from "../reply.ts";
 import { type Route, route } from "../router.ts";
 import type { ServiceBackend } from "../service.ts";

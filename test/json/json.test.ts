@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";
-import { ExactNumber, formatJson, isJsonObject, type JsonValue } from "../../src/http/json.ts";
-import { JsonSyntaxError, parseJson } from "../../src/http/json-parse.ts";
+import { ExactNumber, formatJson, isJsonObject, type JsonValue } from "../../src/json/json.ts";
+import { JsonSyntaxError, parseJson } from "../../src/json/json-parse.ts";
 
 const SEED = 20261123;
 
