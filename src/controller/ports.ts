@@ -81,6 +81,8 @@ export interface MemberQuery extends PageRequest {
   /** Null = either. */
   readonly authorized: boolean | null;
   readonly bridge: boolean | null;
+  /** Records that only their node has touched (`own.stranger`); null = either. */
+  readonly stranger: boolean | null;
   /** Only those seen since (ms since the epoch); null = all. */
   readonly seenSince: number | null;
   /** Only those not seen since; null = all. */
