@@ -17,7 +17,8 @@ const MAX_U64_DIGITS = 20;
 const DECIMAL_PREFIX = /^[ \t\n\v\f\r]*([+-]?)0*([0-9]*)/;
 const INTEGER_TEXT = /^-?[0-9]+$/;
 
-function isNumber(value: JsonValue | undefined): value is number | bigint | ExactNumber {
+/** True for a JSON number, however it is kept. */
+export function isNumber(value: JsonValue | undefined): value is number | bigint | ExactNumber {
   return typeof value === "number" || typeof value === "bigint" || value instanceof ExactNumber;
 }
 
