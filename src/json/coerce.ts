@@ -3,7 +3,7 @@
  * type is converted as far as that goes, and only null, arrays, objects and missing values give the fallback of the
  * field. Facts: controller.md §2; `vectors/api/controller-network.json`.
  *
- * Nothing here throws and nothing is refused: this is for input that has to be taken as the reference takes it.
+ * This is for input that has to be taken as the reference takes it: nothing is refused, except by `requireText`.
  */
 import { ExactNumber, type JsonValue } from "./json.ts";
 
@@ -17,7 +17,8 @@ const MAX_U64_DIGITS = 20;
 const DECIMAL_PREFIX = /^[ \t\n\v\f\r]*([+-]?)0*([0-9]*)/;
 const INTEGER_TEXT = /^-?[0-9]+$/;
 
-function isNumber(value: JsonValue | undefined): value is number | bigint | ExactNumber {
+/** True for a JSON number, however it is kept. */
+export function isNumber(value: JsonValue | undefined): value is number | bigint | ExactNumber {
   return typeof value === "number" || typeof value === "bigint" || value instanceof ExactNumber;
 }
 
@@ -76,4 +77,25 @@ export function asText(value: JsonValue | undefined, fallback: string): string {
   if (isNumber(value)) return numberAsInteger(value).toString();
   if (typeof value === "boolean") return value ? "1" : "0";
   return fallback;
+}
+
+/** A value that the reference wants to be a text and that is none: its controller answers with status 500 and this message. */
+export class JsonTypeError extends Error {
+  override readonly name = "JsonTypeError";
+}
+
+function typeName(value: JsonValue): string {
+  if (value === null) return "null";
+  if (isNumber(value)) return "number";
+  if (Array.isArray(value)) return "array";
+  return typeof value;
+}
+
+/**
+ * The value itself if it is a text. Throws `JsonTypeError`, whose message is the body's `description` in the recorded
+ * answer, if it is anything else (`vectors/api/controller-rules.json`, "characteristics mask null").
+ */
+export function requireText(value: JsonValue): string {
+  if (typeof value === "string") return value;
+  throw new JsonTypeError(`[json.exception.type_error.302] type must be string, but is ${typeName(value)}`);
 }
