@@ -7,16 +7,7 @@
  */
 import { asBoolean, asInteger, asText, isNumber, JsonTypeError } from "../json/coerce.ts";
 import { isJsonObject, type JsonObject, type JsonValue } from "../json/json.ts";
-import {
-  clampMtu,
-  DEFAULT_MTU,
-  MAX_CAPABILITIES,
-  MAX_DNS_DOMAIN_BYTES,
-  MAX_DNS_SERVERS,
-  MAX_NAME_BYTES,
-  MAX_ROUTES,
-  MAX_RULES,
-} from "../network/limits.ts";
+import { clampMtu, DEFAULT_MTU, MAX_CAPABILITIES, MAX_DNS_SERVERS, MAX_ROUTES, MAX_RULES } from "../network/limits.ts";
 import { ruleFromJson } from "../network/rules/json.ts";
 import type { Rule } from "../network/rules/rule.ts";
 import { type Address, parseAddress } from "../protocol/address.ts";
@@ -42,8 +33,6 @@ const DEFAULT_MAX_DELTA_MS = 1_800_000n;
 const MIN_MAX_DELTA_MS = 300_000;
 const MAX_MAX_DELTA_MS = 7_200_000;
 
-const ENCODER = new TextEncoder();
-
 /** To whom members send traces. */
 export interface RemoteTrace {
   readonly target: Address;
@@ -68,8 +57,8 @@ export interface TagDefinition {
 
 /** Name servers for the members. */
 export interface DnsSettings {
-  /** UTF-8, at most 127 bytes. */
-  readonly domain: Uint8Array;
+  /** Of any length, without NUL, as the name. */
+  readonly domain: string;
   /** 4 or 16 bytes each, at most 4 of them. */
   readonly servers: readonly Uint8Array[];
 }
@@ -77,8 +66,8 @@ export interface DnsSettings {
 /** A network as a configuration needs it. */
 export interface NetworkSettings {
   readonly isPrivate: boolean;
-  /** UTF-8, at most 127 bytes: what is beyond is cut off, be it in the middle of a character. */
-  readonly name: Uint8Array;
+  /** Of any length, without NUL; whoever writes a configuration cuts it. */
+  readonly name: string;
   readonly enableBroadcast: boolean;
   /** 0 … 2^32−1. */
   readonly multicastLimit: number;
@@ -129,10 +118,10 @@ export interface MemberSettings {
   readonly revision: bigint;
 }
 
-/** UTF-8 up to the first NUL, at most `max` bytes. */
-function utf8(text: string, max: number): Uint8Array {
+/** As far as a C string goes. */
+function untilNul(text: string): string {
   const end = text.indexOf("\0");
-  return ENCODER.encode(end < 0 ? text : text.slice(0, end)).slice(0, max);
+  return end < 0 ? text : text.slice(0, end);
 }
 
 function remoteTrace(json: JsonObject): RemoteTrace | null {
@@ -199,7 +188,7 @@ function readDns(value: JsonValue | undefined): DnsSettings | null {
     const ip = readPlainIp(item);
     if (ip !== null && servers.length < MAX_DNS_SERVERS) servers.push(ip);
   }
-  return { domain: utf8(asText(value["domain"], ""), MAX_DNS_DOMAIN_BYTES), servers };
+  return { domain: untilNul(asText(value["domain"], "")), servers };
 }
 
 /** The array that stands for "none" gives none, like anything else that is no object. */
@@ -219,7 +208,7 @@ export function networkSettings(json: JsonObject): NetworkSettings {
   const v6 = json["v6AssignMode"];
   return {
     isPrivate: asBoolean(json["private"], true),
-    name: utf8(asText(json["name"], ""), MAX_NAME_BYTES),
+    name: untilNul(asText(json["name"], "")),
     enableBroadcast: asBoolean(json["enableBroadcast"], true),
     multicastLimit: Number(BigInt.asUintN(32, asInteger(json["multicastLimit"], DEFAULT_MULTICAST_LIMIT))),
     mtu: clampMtu(Number(BigInt.asUintN(32, asInteger(json["mtu"], BigInt(DEFAULT_MTU))))),
