@@ -57,7 +57,7 @@ export interface TagDefinition {
 
 /** Name servers for the members. */
 export interface DnsSettings {
-  /** What is beyond 127 bytes is cut off when it is sent. */
+  /** Of any length, without NUL, as the name. */
   readonly domain: string;
   /** 4 or 16 bytes each, at most 4 of them. */
   readonly servers: readonly Uint8Array[];
@@ -66,7 +66,7 @@ export interface DnsSettings {
 /** A network as a configuration needs it. */
 export interface NetworkSettings {
   readonly isPrivate: boolean;
-  /** What is beyond 127 bytes is cut off when it is sent. */
+  /** Of any length, without NUL; whoever writes a configuration cuts it. */
   readonly name: string;
   readonly enableBroadcast: boolean;
   /** 0 … 2^32−1. */
@@ -118,8 +118,8 @@ export interface MemberSettings {
   readonly revision: bigint;
 }
 
-/** What stands before the first NUL, which would end the text for its receiver. */
-function beforeNul(text: string): string {
+/** As far as a C string goes. */
+function untilNul(text: string): string {
   const end = text.indexOf("\0");
   return end < 0 ? text : text.slice(0, end);
 }
@@ -188,7 +188,7 @@ function readDns(value: JsonValue | undefined): DnsSettings | null {
     const ip = readPlainIp(item);
     if (ip !== null && servers.length < MAX_DNS_SERVERS) servers.push(ip);
   }
-  return { domain: beforeNul(asText(value["domain"], "")), servers };
+  return { domain: untilNul(asText(value["domain"], "")), servers };
 }
 
 /** The array that stands for "none" gives none, like anything else that is no object. */
@@ -208,7 +208,7 @@ export function networkSettings(json: JsonObject): NetworkSettings {
   const v6 = json["v6AssignMode"];
   return {
     isPrivate: asBoolean(json["private"], true),
-    name: beforeNul(asText(json["name"], "")),
+    name: untilNul(asText(json["name"], "")),
     enableBroadcast: asBoolean(json["enableBroadcast"], true),
     multicastLimit: Number(BigInt.asUintN(32, asInteger(json["multicastLimit"], DEFAULT_MULTICAST_LIMIT))),
     mtu: clampMtu(Number(BigInt.asUintN(32, asInteger(json["mtu"], BigInt(DEFAULT_MTU))))),

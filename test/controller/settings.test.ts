@@ -79,8 +79,10 @@ describe("settings of a network", () => {
     assert.equal(settings.ssoEnabled, true);
   });
 
-  test("cut a name at a NUL", () => {
-    assert.equal(networkSettings({ name: "lab\0hidden" }).name, "lab");
+  test("end a name and a domain at a NUL, as a C string does", () => {
+    const settings = networkSettings({ name: "lab\0hidden", dns: { domain: "a.b\0c" } });
+    assert.equal(settings.name, "lab");
+    assert.equal(settings.dns!.domain, "a.b");
   });
 
   test("keep the credential time window within five minutes and two hours", () => {
