@@ -145,17 +145,17 @@ export function encodeNetworkConfigDictionary(config: NetworkConfig): Uint8Array
     .u64("t", config.isPublic ? PUBLIC : 0n)
     .bytes("n", encodeText(config.name, MAX_NAME_BYTES))
     .u64("mtu", BigInt(config.mtu));
-  const blob = (key: string, bytes: Uint8Array) => {
-    if (bytes.length > 0) writer.bytes(key, bytes);
+  const list = <T>(key: string, values: readonly T[], encode: (values: readonly T[]) => Uint8Array) => {
+    if (values.length > 0) writer.bytes(key, encode(values));
   };
   if (config.membership !== null) writer.bytes("C", encodeMembershipCertificate(config.membership));
-  blob("CAP", encodeList(config.capabilities, encodeCapability));
-  blob("TAG", encodeList(config.tags, encodeTag));
-  blob("COO", encodeList(config.ownerships, encodeOwnershipCertificate));
-  blob("S", encodeSpecialists(config.specialists));
-  blob("RT", encodeRoutes(config.routes));
-  blob("I", encodeStaticIps(config.staticIps));
-  blob("R", config.rules);
+  list("CAP", config.capabilities, (values) => encodeList(values, encodeCapability));
+  list("TAG", config.tags, (values) => encodeList(values, encodeTag));
+  list("COO", config.ownerships, (values) => encodeList(values, encodeOwnershipCertificate));
+  list("S", config.specialists, encodeSpecialists);
+  list("RT", config.routes, encodeRoutes);
+  list("I", config.staticIps, encodeStaticIps);
+  if (config.rules.length > 0) writer.bytes("R", config.rules);
   writer.bytes("DNS", encodeDns(config.dns));
   writeSso(writer, config.sso);
   if (writer.length >= CONFIG_CAPACITY_BYTES) throw new RangeError(`a configuration of ${writer.length} bytes`);
