@@ -74,7 +74,7 @@ export function issueConfig({ network, member, identity, facts, controller, now 
     staticIps: addresses,
     rules: hasEngine ? network.rules : NO_ENGINE_RULES,
     dns: settings.dns ?? { domain: "", servers: [] },
-    sso: NO_SSO,
+    sso: { ...NO_SSO, enabled: settings.ssoEnabled && !member.settings.ssoExempt },
   };
 }
 

@@ -35,6 +35,7 @@ import { logEvent } from "../telemetry/events.ts";
 import { liveSource } from "../telemetry/live-source.ts";
 import { Metrics, startMetricsFile } from "../telemetry/metrics.ts";
 import { formatWorldId } from "../world/world.ts";
+import { type ControllerRole, startController } from "./controller-role.ts";
 
 /** Interfaces are looked at this often (vl1-behaviour.md §7). */
 const RESCAN_INTERVAL_MS = 30_000;
@@ -80,6 +81,7 @@ export class Daemon {
   #node!: Node;
   #views!: NodeViews;
   #reactor!: Reactor;
+  #controller: ControllerRole | null = null;
   #service: ServiceApi | null = null;
   #telemetry: TelemetryListener | null = null;
 
@@ -172,6 +174,10 @@ export class Daemon {
     );
     const root = new Root(this.#node, limits, this.#plane.pairs);
     this.#views = new NodeViews(this.#node, root, this.#hidden);
+    if (this.#config.controller.enabled) {
+      this.#controller = await startController(this.#node, this.#home, this.#config.controller, this.#log);
+      this.#undo.push(() => this.#controller?.close());
+    }
     this.#reactor = this.#plane.join(this.#node, root);
     this.#reactor.start();
     this.#undo.push(() => this.#reactor.stop());
@@ -327,6 +333,7 @@ export class Daemon {
         writeSettings: (patch) => this.#writeSettings(patch),
         metrics: () => metrics.render(),
         reload: () => this.reload(),
+        controller: this.#controller?.controller ?? null,
       },
     });
     this.#undo.push(() => this.#service?.close());
