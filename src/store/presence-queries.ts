@@ -2,7 +2,6 @@
 import { type Kysely, sql } from "kysely";
 import type { Presence } from "../controller/records.ts";
 import { type Address, formatAddress } from "../protocol/address.ts";
-import { checkLimit } from "./query-error.ts";
 import { networkIdOf, networkKey } from "./record-columns.ts";
 import type { MembersTable, Tables } from "./schema.ts";
 
@@ -39,7 +38,6 @@ export async function listPresences(
   seenSince: number,
   limit: number,
 ): Promise<readonly Presence[]> {
-  checkLimit(limit);
   const rows = await db
     .selectFrom("members")
     .select(PRESENCE)
