@@ -6,6 +6,7 @@
 import { networkIdFromRandom } from "../network/network-id.ts";
 import type { Node } from "../node/node.ts";
 import type { Millis } from "../node/ports.ts";
+import type { Handler } from "../node/request.ts";
 import type { Address } from "../protocol/address.ts";
 import type { ConfigAcknowledgement } from "../protocol/messages/network-config.ts";
 import { ErrorCode, Verb } from "../protocol/verbs.ts";
@@ -61,6 +62,8 @@ export class NoFreeNetworkId extends Error {
 export class Controller implements ControllerManagement {
   readonly statistics = new ControllerStatistics();
   readonly sessions: MemberSessions;
+  /** The verb's handler. */
+  readonly handleRequest: Handler;
   readonly #node: Node;
   readonly #ports: ControllerPorts;
   readonly #ledger: Ledger;
@@ -102,7 +105,8 @@ export class Controller implements ControllerManagement {
       recipients: (networkId, now) => [...sessions.online(networkId, now)].map(({ address }) => address),
     });
     this.#pushes = new Pushes(this.#pushPorts(), statistics);
-    node.handlers[Verb.NETWORK_CONFIG_REQUEST] = this.#requests.handle;
+    this.handleRequest = this.#requests.handle;
+    node.handlers[Verb.NETWORK_CONFIG_REQUEST] = this.handleRequest;
     node.configAcknowledged = (from, acknowledgement) => this.#acknowledged(from, acknowledgement);
   }
 
