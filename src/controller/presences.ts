@@ -10,6 +10,8 @@ import type { Presence } from "./records.ts";
 import { type MemberSession, type MemberSessions, ONLINE_MS } from "./sessions.ts";
 
 const WRITE_INTERVAL_MS = 5000;
+/** The interval while there are members that were never written down. */
+const NEW_INTERVAL_MS = 200;
 const PRESENCES_PER_WRITE = 1000;
 /** Members of one network read after a restart. */
 const MAX_RESTORED = 100_000;
@@ -19,7 +21,7 @@ export class Presences {
   readonly #sessions: MemberSessions;
   readonly #startedAt: Millis;
   readonly #restored = new Map<bigint, Promise<void>>();
-  #nextWrite: Millis = 0;
+  #lastWrite: Millis = 0;
 
   constructor(ledger: Ledger, sessions: MemberSessions, startedAt: Millis) {
     this.#ledger = ledger;
@@ -29,8 +31,9 @@ export class Presences {
 
   /** True once in a while: then `write` is due. */
   isDue(now: Millis): boolean {
-    if (now < this.#nextWrite) return false;
-    this.#nextWrite = now + WRITE_INTERVAL_MS;
+    const interval = this.#sessions.hasNew ? NEW_INTERVAL_MS : WRITE_INTERVAL_MS;
+    if (now - this.#lastWrite < interval) return false;
+    this.#lastWrite = now;
     return true;
   }
 

@@ -45,12 +45,19 @@ export class MemberSessions {
   /** Heard since they were last written down. */
   readonly #unsaved = new Set<MemberSession>();
 
+  /** One of the unsaved was never written down: after a restart nobody would know that it is there. */
+  #hasNew = false;
+
   constructor(capacity: number) {
     this.capacity = capacity;
   }
 
   get size(): number {
     return this.#all.size;
+  }
+
+  get hasNew(): boolean {
+    return this.#hasNew;
   }
 
   find(networkId: bigint, address: Address): MemberSession | undefined {
@@ -60,7 +67,9 @@ export class MemberSessions {
   /** Notes a request; the session as it is now. */
   seen(networkId: bigint, address: Address, sighting: Sighting, now: Millis): MemberSession {
     const { identity, metadata, facts } = sighting;
-    const session = this.find(networkId, address) ?? {
+    const known = this.find(networkId, address);
+    if (known === undefined) this.#hasNew = true;
+    const session = known ?? {
       networkId,
       address,
       identity,
@@ -101,6 +110,7 @@ export class MemberSessions {
   /** Takes up to `limit` sessions that have to be written down; `seen` or `unwritten` makes them due again. */
   takeUnsaved(limit: number): MemberSession[] {
     const taken: MemberSession[] = [];
+    this.#hasNew = false;
     for (const session of this.#unsaved) {
       if (taken.length >= limit) break;
       taken.push(session);
