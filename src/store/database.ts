@@ -66,6 +66,19 @@ export class Database {
     return this.#queue.run(work);
   }
 
+  /** What is written down of something that happens once; null if it has not happened. */
+  async marker(name: string): Promise<string | null> {
+    const row = await this.reader.selectFrom("markers").select("value").where("name", "=", name).executeTakeFirst();
+    return row?.value ?? null;
+  }
+
+  async setMarker(name: string, value: string): Promise<void> {
+    await this.transaction(async (db) => {
+      await db.deleteFrom("markers").where("name", "=", name).execute();
+      await db.insertInto("markers").values({ name, value }).execute();
+    });
+  }
+
   get statistics(): DatabaseStatistics {
     const bytes = this.path === IN_MEMORY ? 0 : sizeOf(this.path) + sizeOf(`${this.path}-wal`);
     return { ...this.#queue.statistics, bytes };
