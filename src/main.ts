@@ -2,6 +2,7 @@
 /** The executable: one program, one file per command group in cli/. The only place that ends the process. */
 import { registerConfig } from "./cli/config.ts";
 import { type CliContext, createProgram, runCli } from "./cli/context.ts";
+import { registerController } from "./cli/controller.ts";
 import { registerDoctor } from "./cli/doctor.ts";
 import { registerIdentity } from "./cli/identity.ts";
 import { registerInit } from "./cli/init.ts";
@@ -25,6 +26,7 @@ registerServiceVerbs(program, context);
 registerWorld(program, context);
 registerIdentity(program, context);
 registerConfig(program, context);
+registerController(program, context);
 registerDoctor(program, context);
 
 process.exitCode = await runCli(program, process.argv.slice(2), context);

@@ -7,7 +7,7 @@ import type { Logger } from "pino";
 import type { FlagValue } from "../config/layers.ts";
 import { loadConfig } from "../config/load.ts";
 import { packageVersion } from "../config/package-version.ts";
-import { type Daemon, startDaemon } from "../daemon.ts";
+import { type Daemon, startDaemon } from "../daemon/daemon.ts";
 import { ListenError } from "../http/listen.ts";
 import { now } from "../io/clock.ts";
 import { IoError } from "../io/errors.ts";

@@ -42,6 +42,17 @@ export interface Config {
   /** In matching order: the first prefix that contains an address counts (vl1-behaviour.md §7.2). */
   readonly physical: PhysicalSetting[];
   readonly virtual: Map<Address, VirtualSetting>;
+  readonly controller: {
+    readonly enabled: boolean;
+    readonly maxSessions: number;
+    readonly cachedNetworks: number;
+    readonly cachedMembers: number;
+    readonly maxUnderWay: number;
+    readonly maxMembers: number;
+    readonly maxStrangers: number;
+    readonly strangersPerSecond: number;
+    readonly auditEntries: number;
+  };
   readonly limits: {
     readonly maxPeers: number;
     readonly cachePeers: number;
@@ -147,6 +158,17 @@ function configOf(home: string, values: ConfigValues): Config {
     },
     physical: values.physical,
     virtual: values.virtual,
+    controller: {
+      enabled: values["controller.enabled"],
+      maxSessions: values["controller.maxSessions"],
+      cachedNetworks: values["controller.cachedNetworks"],
+      cachedMembers: values["controller.cachedMembers"],
+      maxUnderWay: values["controller.maxUnderWay"],
+      maxMembers: values["controller.maxMembers"],
+      maxStrangers: values["controller.maxStrangers"],
+      strangersPerSecond: values["controller.strangersPerSecond"],
+      auditEntries: values["controller.auditEntries"],
+    },
     limits: {
       maxPeers: values["limits.maxPeers"],
       cachePeers: values["limits.cachePeers"],

@@ -16,6 +16,11 @@ export function sha512(bytes: Uint8Array): Uint8Array {
   return createHash("sha512").update(bytes).digest();
 }
 
+/** SHA-256 of `bytes`: 32 bytes, freshly allocated. For secrets of our own that are kept as digests only. */
+export function sha256(bytes: Uint8Array): Uint8Array {
+  return createHash("sha256").update(bytes).digest();
+}
+
 /** SHA-384 of `bytes`: 48 bytes, freshly allocated. */
 export function sha384(bytes: Uint8Array): Uint8Array {
   return createHash("sha384").update(bytes).digest();

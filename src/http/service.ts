@@ -5,6 +5,8 @@
  * without `allowManagementFrom` only loopback is listened on.
  */
 
+import type { ControllerManagement } from "../controller/management.ts";
+import { JsonTypeError } from "../json/coerce.ts";
 import type { JsonObject } from "../json/json.ts";
 import { JsonSyntaxError } from "../json/json-parse.ts";
 import type { NodeCommands, NodeQueries } from "../node/queries.ts";
@@ -15,6 +17,7 @@ import { errorReply, jsonpName, type Reply, renderReply, UNAUTHORISED } from "./
 import { Router } from "./router.ts";
 import { bondRoutes } from "./routes/bond.ts";
 import { configRoutes } from "./routes/config.ts";
+import { controllerRoutes } from "./routes/controller.ts";
 import { healthRoutes } from "./routes/health.ts";
 import { metricsRoutes } from "./routes/metrics.ts";
 import { moonRoutes } from "./routes/moons.ts";
@@ -65,6 +68,8 @@ export interface ServiceBackend {
   /** The Prometheus text. */
   metrics(): Promise<string>;
   reload(): Promise<ReloadResult>;
+  /** Null if this node controls no networks. */
+  readonly controller: ControllerManagement | null;
 }
 
 export interface ServiceApiOptions {
@@ -111,6 +116,7 @@ function routesOf(backend: ServiceBackend): Router {
     ...bondRoutes(),
     ...metricsRoutes(backend),
     ...orreryRoutes(backend),
+    ...controllerRoutes(backend),
   ]);
 }
 
@@ -118,7 +124,7 @@ async function dispatch(router: Router, request: HttpRequest, options: ServiceAp
   try {
     return await router.dispatch(request);
   } catch (error) {
-    if (error instanceof JsonSyntaxError) return errorReply(500, error.message);
+    if (error instanceof JsonSyntaxError || error instanceof JsonTypeError) return errorReply(500, error.message);
     options.onError?.(error, { method: request.method, path: request.path });
     // What went wrong inside is for the log; to the client it could tell paths or worse.
     return errorReply(500, "internal error");

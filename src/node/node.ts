@@ -11,6 +11,7 @@ import { decompressPayload } from "../protocol/compression.ts";
 import { PATH_EXPIRATION_MS, QUEUE_ENTRIES, QUEUE_LIFETIME_MS } from "../protocol/constants.ts";
 import { fragmentDestination, Reassembly } from "../protocol/fragment.ts";
 import type { Endpoint } from "../protocol/inet-address.ts";
+import type { ConfigAcknowledgement } from "../protocol/messages/network-config.ts";
 import {
   beaconSender,
   cipherSuiteOf,
@@ -102,6 +103,8 @@ export class Node {
   readonly handlers: (Handler | undefined)[] = new Array(32).fill(ignoreCounted);
   /** Told when a peer that had a path has got another one; the root role fills it in. */
   peerMoved: (peer: Peer, now: Millis) => void = () => {};
+  /** Told when a member has the whole of a configuration that it did not ask for; the controller role fills it in. */
+  configAcknowledged: (from: Address, acknowledgement: ConfigAcknowledgement) => void = () => {};
   #lastBeacon: Millis = 0;
 
   constructor(options: NodeOptions, ports: NodePorts) {

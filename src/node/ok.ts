@@ -6,6 +6,7 @@ import { readIdentity } from "../identity/identity.ts";
 import { Reader } from "../protocol/bytes.ts";
 import { MIN_PROTOCOL_VERSION, PATH_EXPIRATION_MS } from "../protocol/constants.ts";
 import { decodeOkHello, type OkHello } from "../protocol/messages/hello.ts";
+import { decodeConfigAcknowledgement } from "../protocol/messages/network-config.ts";
 import { decodeOk } from "../protocol/messages/ok.ts";
 import { decodeOkWhois } from "../protocol/messages/whois.ts";
 import { Verb } from "../protocol/verbs.ts";
@@ -26,6 +27,8 @@ export function handleOk(node: Node, request: Request): boolean {
       return okHello(node, request, ok.value.body);
     case Verb.WHOIS:
       return okWhois(node, request, ok.value.body);
+    case Verb.ECHO:
+      return okEcho(node, request, ok.value.body);
     default:
       return true;
   }
@@ -48,6 +51,15 @@ function okHello(node: Node, request: Request, body: Uint8Array): boolean {
   peer.protocolVersion = ok.protocolVersion;
   peer.version = [ok.versionMajor, ok.versionMinor, ok.versionRevision];
   if (request.hops === 0) measure(node, request, ok);
+  return true;
+}
+
+/** Our own ECHOs are empty: one with a body acknowledges a configuration, by a quirk (vl2-networks.md §4.2). */
+function okEcho(node: Node, request: Request, body: Uint8Array): boolean {
+  if (body.length === 0) return true;
+  const decoded = decodeConfigAcknowledgement(body);
+  if (!decoded.ok) return malformed(node);
+  node.configAcknowledged(request.peer.address, decoded.value);
   return true;
 }
 

@@ -26,6 +26,7 @@ const COMPRESSIBLE = new Set<number>([
   Verb.MULTICAST_LIKE,
   Verb.NETWORK_CREDENTIALS,
   Verb.NETWORK_CONFIG_REQUEST,
+  Verb.NETWORK_CONFIG,
   Verb.PUSH_DIRECT_PATHS,
   Verb.USER_MESSAGE,
 ]);
@@ -99,7 +100,7 @@ export class Sender {
     const path = this.#route(peer, now);
     if (path === null) return false;
     let packet = this.compose(peer.address, verb, payload);
-    if (COMPRESSIBLE.has(verb)) packet = compressPayload(packet);
+    if (isCompressible(verb, payload)) packet = compressPayload(packet);
     const mtu = this.#topology.physical.mtu(path.endpoint);
     if (packet.length > maxPacketBytes(mtu)) return false;
     if (packet.length > mtu) markFragmented(packet);
@@ -176,4 +177,9 @@ export class Sender {
       if (socket.local.family === endpoint.family) this.#ports.outbox.send(socket.id, endpoint, bytes);
     }
   }
+}
+
+/** An OK that brings a configuration is compressed as the configuration itself. */
+function isCompressible(verb: Verb, payload: Uint8Array): boolean {
+  return verb === Verb.OK ? payload[0] === Verb.NETWORK_CONFIG_REQUEST : COMPRESSIBLE.has(verb);
 }

@@ -78,6 +78,12 @@ export class Topology {
     return this.memory.get(address);
   }
 
+  /** A peer to look at, without waking it if it was put away; null if it is not known. Changes to it are lost. */
+  glimpse(address: Address): Peer | null {
+    const slot = this.memory.records.find(address);
+    return slot === NO_SLOT ? null : this.memory.glimpse(slot);
+  }
+
   /** The identity of a peer, for somebody else. */
   identityOf(address: Address): Identity | undefined {
     const slot = this.memory.records.find(address);

@@ -4,7 +4,6 @@ import type { Address } from "../protocol/address.ts";
 import { PATH_EXPIRATION_MS, PEER_ACTIVITY_TIMEOUT_MS } from "../protocol/constants.ts";
 import type { Endpoint } from "../protocol/inet-address.ts";
 import { kindOf, type World } from "../world/world.ts";
-import { NO_SLOT } from "./address-index.ts";
 import { isOnline } from "./keepalive.ts";
 import type { Node } from "./node.ts";
 import type { Peer } from "./peer.ts";
@@ -81,9 +80,8 @@ export class NodeViews implements NodeQueries, NodeCommands {
   }
 
   peer(address: Address, now: Millis): PeerView | null {
-    const { memory } = this.#node.topology;
-    const slot = memory.records.find(address);
-    return slot === NO_SLOT ? null : this.#view(memory.glimpse(slot), now);
+    const peer = this.#node.topology.glimpse(address);
+    return peer === null ? null : this.#view(peer, now);
   }
 
   surfaceAddresses(): readonly Endpoint[] {

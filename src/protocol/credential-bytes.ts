@@ -9,14 +9,14 @@
 import type { Reader } from "./bytes.ts";
 
 const COM_TYPE = 1;
-const MAX_QUALIFIERS = 8;
+export const MAX_QUALIFIERS = 8;
 const QUALIFIER_BYTES = 24;
 const QUALIFIER_ID_BYTES = 8;
 const SIGNATURE_TYPE = 1;
 const SIGNATURE_BYTES = 96;
-const MAX_CAPABILITY_RULES = 64;
-const MAX_CUSTODY_CHAIN = 7;
-const MAX_OWNED_THINGS = 16;
+export const MAX_CAPABILITY_RULES = 64;
+export const MAX_CUSTODY_CHAIN = 7;
+export const MAX_OWNED_THINGS = 16;
 const OWNED_THING_BYTES = 17;
 
 /** Reads with `body` what lies behind `start` and returns all of it as one view. */

@@ -7,7 +7,6 @@
  * dictionary, `\x` for any other x is x, the first of equal keys counts, unknown keys are nobody's business.
  */
 import { type Address, formatAddress } from "./address.ts";
-import { Writer } from "./bytes.ts";
 
 const NUL = 0x00;
 const LF = 0x0a;
@@ -22,6 +21,9 @@ const DIGIT_0 = 0x30;
 const MAX_U64 = 0xffffffffffffffffn;
 const MAX_I64 = 0x7fffffffffffffffn;
 const MIN_I64 = -0x8000000000000000n;
+/** What an ordinary configuration needs. */
+const INITIAL_BYTES = 2048;
+const KEY_FORM = /^[ -<>-~]+$/;
 /** More digits than these overflow whatever they are, so no longer number is ever converted. */
 const MAX_HEX_DIGITS = 17;
 
@@ -60,26 +62,56 @@ function unescapeLetter(byte: number): number {
   }
 }
 
-/** Writes a dictionary entry by entry, in the order of the calls. */
+/**
+ * Writes a dictionary entry by entry, in the order of the calls. Controllers write one per request: keys and numbers
+ * are put down character by character, because encoding many short texts costs more than signing the result.
+ */
 export class DictionaryWriter {
-  readonly #writer = new Writer(512);
+  #bytes = new Uint8Array(INITIAL_BYTES);
+  #length = 0;
 
   /** Bytes so far. */
   get length(): number {
-    return this.#writer.length;
+    return this.#length;
   }
 
-  /** Raw bytes. Throws RangeError for a key that could not be read back. */
-  bytes(key: string, value: Uint8Array): this {
-    if (key === "" || /[\r\n=]/.test(key) || key.includes("\0"))
-      throw new RangeError(`not a dictionary key: ${JSON.stringify(key)}`);
-    if (this.#writer.length > 0) this.#writer.u8(LF);
-    this.#writer.bytes(encoder.encode(key)).u8(EQUALS);
-    for (const byte of value) {
-      const letter = escapeLetter(byte);
-      if (letter >= 0) this.#writer.u8(BACKSLASH).u8(letter);
-      else this.#writer.u8(byte);
+  /** Begins an entry whose value will not be longer than `most` bytes. */
+  #begin(key: string, most: number): void {
+    if (!KEY_FORM.test(key)) throw new RangeError(`not a dictionary key: ${JSON.stringify(key)}`);
+    const need = this.#length + 1 + key.length + 1 + most;
+    if (need > this.#bytes.length) {
+      const larger = new Uint8Array(Math.max(need, this.#bytes.length * 2));
+      larger.set(this.#bytes.subarray(0, this.#length));
+      this.#bytes = larger;
     }
+    if (this.#length > 0) this.#bytes[this.#length++] = LF;
+    this.#ascii(key);
+    this.#bytes[this.#length++] = EQUALS;
+  }
+
+  #ascii(text: string): void {
+    for (let i = 0; i < text.length; i++) this.#bytes[this.#length++] = text.charCodeAt(i);
+  }
+
+  /** Raw bytes. Throws RangeError for a key that is not printable ASCII without `=`. */
+  bytes(key: string, value: Uint8Array): this {
+    this.#begin(key, 2 * value.length);
+    const bytes = this.#bytes;
+    let at = this.#length;
+    for (let i = 0; i < value.length; i++) {
+      const byte = value[i]!;
+      const letter = escapeLetter(byte);
+      if (letter >= 0) bytes[at++] = BACKSLASH;
+      bytes[at++] = letter >= 0 ? letter : byte;
+    }
+    this.#length = at;
+    return this;
+  }
+
+  /** Digits, which need no escapes. */
+  #digits(key: string, digits: string): this {
+    this.#begin(key, digits.length);
+    this.#ascii(digits);
     return this;
   }
 
@@ -90,7 +122,7 @@ export class DictionaryWriter {
 
   /** Exactly 16 lower-case hex digits. */
   u64(key: string, value: bigint): this {
-    return this.text(key, (value & MAX_U64).toString(16).padStart(16, "0"));
+    return this.#digits(key, (value & MAX_U64).toString(16).padStart(16, "0"));
   }
 
   /** As `u64` of the absolute value: the format loses the sign, and so do we, to be read alike. */
@@ -100,17 +132,17 @@ export class DictionaryWriter {
 
   /** `1` or `0`. */
   bool(key: string, value: boolean): this {
-    return this.text(key, value ? "1" : "0");
+    return this.#digits(key, value ? "1" : "0");
   }
 
   /** Ten lower-case hex digits. */
   address(key: string, value: Address): this {
-    return this.text(key, formatAddress(value));
+    return this.#digits(key, formatAddress(value));
   }
 
   /** The dictionary so far, as a view: neither LF nor NUL at the end. */
   finish(): Uint8Array {
-    return this.#writer.finish();
+    return this.#bytes.subarray(0, this.#length);
   }
 }
 

@@ -92,6 +92,8 @@ virtual:
 dataplane: {workers: 3, napMicroseconds: 50}
 limits: {maxPeers: 1, cachePeers: 2, maxPairs: 3, maxMulticastMembers: 4, identityThreads: 5, identityQueue: 6,
   identityPerPrefixPerMinute: 7, identityPerPrefixBurst: 8, identityPerSecond: 9}
+controller: {enabled: false, maxSessions: 101, cachedNetworks: 2, cachedMembers: 3, maxUnderWay: 4, maxMembers: 5,
+  maxStrangers: 6, strangersPerSecond: 7, auditEntries: 108}
 api: {enabled: false, allowManagementFrom: [10.1.1.1, 192.168.7.9/16]}
 telemetry: {listen: "[::1]:9000", metricsFile: false, peerSeries: 3}
 log: {level: debug, pretty: true}
@@ -111,6 +113,7 @@ lowBandwidthMode: true
       "0123456789": { try: ["198.51.100.7/9993"], blacklist: ["10.0.0.0/8"] },
     });
     assert.deepEqual(Object.values(config.limits), [1, 2, 3, 4, 5, 6, 7, 8, 9]);
+    assert.deepEqual(Object.values(config.controller), [false, 101, 2, 3, 4, 5, 6, 7, 108]);
     assert.deepEqual(showValue(config.listen.bind), ["192.0.2.1", "::"]);
     assert.deepEqual(showValue(config.api.allowManagementFrom), ["10.1.1.1/32", "192.168.0.0/16"]);
     assert.deepEqual(config.telemetry, { listen: { host: "::1", port: 9000 }, metricsFile: false, peerSeries: 3 });

@@ -3,6 +3,7 @@
  * values out of the recordings; the service under test has to turn them back into the recorded text.
  */
 
+import type { ControllerManagement } from "../../src/controller/management.ts";
 import type { ReloadResult, ServiceBackend, ServiceConfig } from "../../src/http/service.ts";
 import { type Identity, parseIdentity } from "../../src/identity/identity.ts";
 import type { JsonObject, JsonValue } from "../../src/json/json.ts";
@@ -132,6 +133,8 @@ const NO_GAUGES: NodeGauges = {
 
 /** The node, its commands and the program around it, in one. */
 export class RecordedNode implements ServiceBackend, NodeQueries, NodeCommands {
+  /** The controller's recordings are replayed by recorded-controller.test.ts. */
+  controller: ControllerManagement | null = null;
   readonly node = this;
   readonly commands = this;
   readonly statistics = new NodeStatistics();

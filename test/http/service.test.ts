@@ -97,7 +97,7 @@ describe("the service API", () => {
     assert.equal(unknown.body, "cb({});");
   });
 
-  test("answers the routes of a leaf and a controller honestly", async () => {
+  test("answers the routes of a leaf and of a controller that is switched off honestly", async () => {
     const id = "9c650471be000002";
     const cases: [string, string, number, string][] = [
       ["GET", "/network", 200, "[]"],

@@ -4,37 +4,38 @@
  * events, the probing identity.
  */
 import type { Logger } from "pino";
-import { ConfigError } from "./config/errors.ts";
-import { type Config, diffConfig, type LoadedConfig } from "./config/load.ts";
-import { formatLocalConf, withSettings } from "./config/local-conf.ts";
-import { useAesEngine } from "./crypto/aes-engine.ts";
-import { routesInto } from "./dataplane/peer-table.ts";
-import { Plane } from "./dataplane/plane.ts";
-import type { Reactor } from "./dataplane/reactor.ts";
-import { checkReadiness } from "./http/readiness.ts";
-import { type ReloadResult, type ServiceApi, type ServiceConfig, startServiceApi } from "./http/service.ts";
-import { startTelemetry, type TelemetryListener } from "./http/telemetry-listener.ts";
-import type { Identity } from "./identity/identity.ts";
-import { IdentityPool } from "./identity/pool.ts";
-import { now } from "./io/clock.ts";
-import { loadOpensslAes } from "./io/linux/openssl.ts";
-import { findUsablePort } from "./io/port-choice.ts";
-import { randomFill } from "./io/random.ts";
-import type { Transport } from "./io/transport.ts";
-import type { JsonObject } from "./json/json.ts";
-import { Node } from "./node/node.ts";
-import { PhysicalRules } from "./node/physical.ts";
-import type { NodePorts } from "./node/ports.ts";
-import { NodeViews } from "./node/views.ts";
-import { formatEndpoint } from "./protocol/inet-address.ts";
-import { Root } from "./root/root.ts";
-import type { Home } from "./store/files.ts";
-import { FilePeerCache } from "./store/peer-cache.ts";
-import { startingWorlds } from "./store/starting-worlds.ts";
-import { logEvent } from "./telemetry/events.ts";
-import { liveSource } from "./telemetry/live-source.ts";
-import { Metrics, startMetricsFile } from "./telemetry/metrics.ts";
-import { formatWorldId } from "./world/world.ts";
+import { ConfigError } from "../config/errors.ts";
+import { type Config, diffConfig, type LoadedConfig } from "../config/load.ts";
+import { formatLocalConf, withSettings } from "../config/local-conf.ts";
+import { useAesEngine } from "../crypto/aes-engine.ts";
+import { routesInto } from "../dataplane/peer-table.ts";
+import { Plane } from "../dataplane/plane.ts";
+import type { Reactor } from "../dataplane/reactor.ts";
+import { checkReadiness } from "../http/readiness.ts";
+import { type ReloadResult, type ServiceApi, type ServiceConfig, startServiceApi } from "../http/service.ts";
+import { startTelemetry, type TelemetryListener } from "../http/telemetry-listener.ts";
+import type { Identity } from "../identity/identity.ts";
+import { IdentityPool } from "../identity/pool.ts";
+import { now } from "../io/clock.ts";
+import { loadOpensslAes } from "../io/linux/openssl.ts";
+import { findUsablePort } from "../io/port-choice.ts";
+import { randomFill } from "../io/random.ts";
+import type { Transport } from "../io/transport.ts";
+import type { JsonObject } from "../json/json.ts";
+import { Node } from "../node/node.ts";
+import { PhysicalRules } from "../node/physical.ts";
+import type { NodePorts } from "../node/ports.ts";
+import { NodeViews } from "../node/views.ts";
+import { formatEndpoint } from "../protocol/inet-address.ts";
+import { Root } from "../root/root.ts";
+import type { Home } from "../store/files.ts";
+import { FilePeerCache } from "../store/peer-cache.ts";
+import { startingWorlds } from "../store/starting-worlds.ts";
+import { logEvent } from "../telemetry/events.ts";
+import { liveSource } from "../telemetry/live-source.ts";
+import { Metrics, startMetricsFile } from "../telemetry/metrics.ts";
+import { formatWorldId } from "../world/world.ts";
+import { type ControllerRole, startController } from "./controller-role.ts";
 
 /** Interfaces are looked at this often (vl1-behaviour.md §7). */
 const RESCAN_INTERVAL_MS = 30_000;
@@ -80,6 +81,7 @@ export class Daemon {
   #node!: Node;
   #views!: NodeViews;
   #reactor!: Reactor;
+  #controller: ControllerRole | null = null;
   #service: ServiceApi | null = null;
   #telemetry: TelemetryListener | null = null;
 
@@ -172,6 +174,10 @@ export class Daemon {
     );
     const root = new Root(this.#node, limits, this.#plane.pairs);
     this.#views = new NodeViews(this.#node, root, this.#hidden);
+    if (this.#config.controller.enabled) {
+      this.#controller = await startController(this.#node, this.#home, this.#config.controller, this.#log);
+      this.#undo.push(() => this.#controller?.close());
+    }
     this.#reactor = this.#plane.join(this.#node, root);
     this.#reactor.start();
     this.#undo.push(() => this.#reactor.stop());
@@ -327,6 +333,7 @@ export class Daemon {
         writeSettings: (patch) => this.#writeSettings(patch),
         metrics: () => metrics.render(),
         reload: () => this.reload(),
+        controller: this.#controller?.controller ?? null,
       },
     });
     this.#undo.push(() => this.#service?.close());
