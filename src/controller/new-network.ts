@@ -3,16 +3,17 @@
  * for it, with IPv4 addresses for its members. Facts: controller.md §1, §3 (every key of the reference's object).
  */
 import type { JsonObject, JsonValue } from "../json/json.ts";
+import { DEFAULT_MTU } from "../network/limits.ts";
+import { formatNetworkId } from "../network/network-id.ts";
 import type { IpPrefix } from "../protocol/inet-address.ts";
 import type { NetworkDraft } from "./management.ts";
 import { NO_NETWORK_OWN } from "./records.ts";
 import { formatPrefix, poolOf } from "./subnets.ts";
 
-export const DEFAULT_MTU = 2800;
-export const DEFAULT_MULTICAST_LIMIT = 32;
+const DEFAULT_MULTICAST_LIMIT = 32;
 
 /** The well-known default: Ethernet frames that are neither IP nor ARP stay out, everything else passes. */
-export const DEFAULT_RULES_SOURCE = `# Only IPv4, ARP and IPv6 pass.
+const DEFAULT_RULES_SOURCE = `# Only IPv4, ARP and IPv6 pass.
 drop
   not ethertype ipv4
   and not ethertype arp
@@ -27,18 +28,13 @@ function notEtherType(etherType: number): JsonObject {
 }
 
 /** `DEFAULT_RULES_SOURCE` as the controller keeps it. */
-export const DEFAULT_RULES: readonly JsonValue[] = [
+const DEFAULT_RULES: readonly JsonValue[] = [
   notEtherType(0x0800),
   notEtherType(0x0806),
   notEtherType(0x86dd),
   { type: "ACTION_DROP" },
   { type: "ACTION_ACCEPT" },
 ];
-
-/** The number of a network as its records and tools spell it: sixteen lower-case hex digits. */
-export function formatNetworkId(id: bigint): string {
-  return id.toString(16).padStart(16, "0");
-}
 
 /**
  * The draft of a new network. `subnet`: an IPv4 prefix of at most 30 bits, which becomes its managed route and the pool

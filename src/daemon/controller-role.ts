@@ -5,7 +5,13 @@
 import type { Logger } from "pino";
 import type { Config } from "../config/load.ts";
 import { Controller } from "../controller/controller.ts";
+import { ControllerV1 } from "../http/v1/api.ts";
+import { RULE_LANGUAGE } from "../http/v1/rule-language.ts";
+import type { Identity } from "../identity/identity.ts";
+import type { IdentityPool } from "../identity/pool.ts";
 import { now } from "../io/clock.ts";
+import { hostPrefixes } from "../io/host-routes.ts";
+import { randomFill } from "../io/random.ts";
 import type { Node } from "../node/node.ts";
 import { hasControllerFiles, importControllerFiles } from "../store/controller-d.ts";
 import { SqlControllerStore } from "../store/controller-store.ts";
@@ -19,6 +25,7 @@ const TAKEN_OVER = "controller.d taken over";
 
 export interface ControllerRole {
   readonly controller: Controller;
+  readonly v1: ControllerV1;
   readonly database: Database;
   close(): Promise<void>;
 }
@@ -28,8 +35,9 @@ export async function startController(
   node: Node,
   home: Home,
   settings: Config["controller"],
-  log: Logger,
+  program: { readonly log: Logger; readonly version: string; readonly pool: IdentityPool },
 ): Promise<ControllerRole> {
+  const { log } = program;
   const database = await Database.open(home.file(DATABASE_FILE));
   const store = new SqlControllerStore(database, { auditEntries: settings.auditEntries });
   await takeOver(home, database, store, log);
@@ -44,12 +52,25 @@ export async function startController(
     breathe: () => new Promise((resolve) => setImmediate(resolve)),
     failed: (error) => log.error({ err: error }, "controller"),
   });
+  const v1 = new ControllerV1({
+    controller,
+    rules: RULE_LANGUAGE,
+    validateIdentity: (identity) => validated(program.pool, identity),
+    hostPrefixes: () =>
+      hostPrefixes().map(({ prefix, interfaceName }) => ({ prefix, by: `interface ${interfaceName}` })),
+    random: randomFill,
+    now,
+    version: program.version,
+  });
+  v1.onError = (error, request) => log.error({ err: error, ...request }, "controller API");
   const timer = setInterval(() => controller.tick(now()), TICK_MS);
   return {
     controller,
+    v1,
     database,
     close: async () => {
       clearInterval(timer);
+      v1.close();
       try {
         await controller.close();
       } finally {
@@ -57,6 +78,13 @@ export async function startController(
       }
     },
   };
+}
+
+/** True if address and keys belong together; false too if the pool is too busy to say. */
+function validated(pool: IdentityPool, identity: Identity): Promise<boolean> {
+  return new Promise((resolve) => {
+    if (!pool.validate(identity, resolve)) resolve(false);
+  });
 }
 
 /** Takes the reference's networks over when this home is started for the first time. From then on the database counts. */

@@ -36,6 +36,7 @@ import { liveSource } from "../telemetry/live-source.ts";
 import { Metrics, startMetricsFile } from "../telemetry/metrics.ts";
 import { formatWorldId } from "../world/world.ts";
 import { type ControllerRole, startController } from "./controller-role.ts";
+import { listenAddresses } from "./listen-addresses.ts";
 
 /** Interfaces are looked at this often (vl1-behaviour.md §7). */
 const RESCAN_INTERVAL_MS = 30_000;
@@ -175,7 +176,11 @@ export class Daemon {
     const root = new Root(this.#node, limits, this.#plane.pairs);
     this.#views = new NodeViews(this.#node, root, this.#hidden);
     if (this.#config.controller.enabled) {
-      this.#controller = await startController(this.#node, this.#home, this.#config.controller, this.#log);
+      this.#controller = await startController(this.#node, this.#home, this.#config.controller, {
+        log: this.#log,
+        version: this.#options.version,
+        pool,
+      });
       this.#undo.push(() => this.#controller?.close());
     }
     this.#reactor = this.#plane.join(this.#node, root);
@@ -225,7 +230,7 @@ export class Daemon {
   async #applyHot(): Promise<void> {
     this.#log.level = this.#config.log.level;
     this.#node.topology.physical = this.#physical();
-    await this.#transport.reconfigure(this.#addresses());
+    await this.#transport.reconfigure(listenAddresses(this.#config));
     await this.#service?.setAllowManagementFrom(this.#config.api.allowManagementFrom);
   }
 
@@ -257,21 +262,16 @@ export class Daemon {
       ...dataplane,
       ...limits,
       self: address,
-      sockets: { ports: [{ port: primary, primary: true }, ...secondary], receiveBufferBytes, ...this.#addresses() },
+      sockets: {
+        ports: [{ port: primary, primary: true }, ...secondary],
+        receiveBufferBytes,
+        ...listenAddresses(this.#config),
+      },
       warn: (text, err) => this.#log.warn({ err }, text),
     });
     this.#transport = this.#plane.transport;
     this.#undo.push(() => this.#transport.close());
     await this.#transport.open((datagram) => this.#reactor.deliver(datagram));
-  }
-
-  #addresses() {
-    const { listen, physical } = this.#config;
-    return {
-      bind: listen.bind,
-      interfacePrefixBlacklist: listen.interfacePrefixBlacklist,
-      blacklist: physical.filter(({ blacklist }) => blacklist).map(({ prefix }) => prefix),
-    };
   }
 
   #physical(): PhysicalRules {
@@ -334,6 +334,7 @@ export class Daemon {
         metrics: () => metrics.render(),
         reload: () => this.reload(),
         controller: this.#controller?.controller ?? null,
+        v1: this.#controller?.v1 ?? null,
       },
     });
     this.#undo.push(() => this.#service?.close());

@@ -25,6 +25,7 @@ import { networkRoutes } from "./routes/network.ts";
 import { orreryRoutes } from "./routes/orrery.ts";
 import { peerRoutes } from "./routes/peers.ts";
 import { statusRoutes } from "./routes/status.ts";
+import { ControllerV1 } from "./v1/api.ts";
 
 /** What /status and /config tell about the running configuration. */
 export interface ServiceConfig {
@@ -70,6 +71,8 @@ export interface ServiceBackend {
   reload(): Promise<ReloadResult>;
   /** Null if this node controls no networks. */
   readonly controller: ControllerManagement | null;
+  /** Our own API to it; null with it. */
+  readonly v1: ControllerV1 | null;
 }
 
 export interface ServiceApiOptions {
@@ -100,7 +103,8 @@ export interface ServiceApi {
   close(): Promise<void>;
 }
 
-const MAX_BODY_BYTES = 1024 * 1024;
+/** A thousand addresses, or rules of a quarter of a megabyte with every character escaped. */
+const MAX_BODY_BYTES = 2 * 1024 * 1024;
 const LOOPBACK_HOSTS = ["127.0.0.1", "::1"] as const;
 /** "::" takes IPv4 too, so the second one is only bound where there is no IPv6. */
 const ANY_HOSTS = ["::", "0.0.0.0"] as const;
@@ -149,8 +153,11 @@ class Service implements ServiceApi {
         isAuthorised(head, options.tokens, this.#allowed)
           ? null
           : renderReply(UNAUTHORISED, nameOf(head.path, head.query)),
-      handle: async (request) =>
-        renderReply(await dispatch(router, request, options), nameOf(request.path, request.query)),
+      handle: async (request) => {
+        const { v1 } = options.backend;
+        if (v1 !== null && ControllerV1.serves(request.path)) return v1.handle(request);
+        return renderReply(await dispatch(router, request, options), nameOf(request.path, request.query));
+      },
     };
   }
 

@@ -23,7 +23,10 @@ type MemberListRow = Pick<MembersTable, (typeof MEMBER_RECORD)[number] | (typeof
   readonly key: string | number;
 };
 
-type Filters = Pick<MemberQuery, "networkId" | "search" | "authorized" | "bridge" | "seenSince" | "notSeenSince">;
+type Filters = Pick<
+  MemberQuery,
+  "networkId" | "search" | "authorized" | "bridge" | "stranger" | "seenSince" | "notSeenSince"
+>;
 
 /** The conditions that an index of the order answers, so that the walk does not even see what they leave out. */
 function indexed(members: Members, filters: Filters, order: MemberOrder): Members {
@@ -48,6 +51,9 @@ function matching(members: Members, filters: Filters, order: MemberOrder): Membe
   let result = seen(indexed(members, filters, order), filters);
   if (filters.authorized !== null) result = result.where("authorized", "=", filters.authorized ? 1 : 0);
   if (filters.bridge !== null) result = result.where("bridge", "=", filters.bridge ? 1 : 0);
+  if (filters.stranger !== null) {
+    result = result.where("stranger_since", filters.stranger ? "is not" : "is", null);
+  }
   if (filters.search !== "") {
     const pattern = likePattern(filters.search.toLowerCase(), "anywhere");
     result = result.where(
@@ -94,7 +100,7 @@ function orderedMembers(db: Db, filters: Filters, name: MemberOrder, descending:
 
 function total(db: Db, filters: Filters, counts: MemberCounts): Promise<number> | number {
   const seenOnly = filters.seenSince !== null || filters.notSeenSince !== null;
-  if (filters.search === "" && !seenOnly) {
+  if (filters.search === "" && !seenOnly && filters.stranger === null) {
     if (filters.authorized === null && filters.bridge === null) return counts.total;
     if (filters.bridge === null) return filters.authorized ? counts.authorized : counts.total - counts.authorized;
     if (filters.authorized === null) return filters.bridge ? counts.bridges : counts.total - counts.bridges;
@@ -109,7 +115,9 @@ export async function listMembers(db: Db, query: MemberQuery): Promise<Page<Memb
   const after = decodeCursor(name, query.cursor, isNumber ? "number" : "string");
   const filtered =
     query.search !== "" ||
-    [query.authorized, query.bridge, query.seenSince, query.notSeenSince].some((filter) => filter !== null);
+    [query.authorized, query.bridge, query.stranger, query.seenSince, query.notSeenSince].some(
+      (filter) => filter !== null,
+    );
   const list = orderedMembers(db, query, query.order, query.descending);
   const counts = await countMembers(db, query.networkId);
   const request = { limit: query.limit, name, filtered, total: await total(db, query, counts) };

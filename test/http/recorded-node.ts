@@ -135,6 +135,7 @@ const NO_GAUGES: NodeGauges = {
 export class RecordedNode implements ServiceBackend, NodeQueries, NodeCommands {
   /** The controller's recordings are replayed by recorded-controller.test.ts. */
   controller: ControllerManagement | null = null;
+  readonly v1 = null;
   readonly node = this;
   readonly commands = this;
   readonly statistics = new NodeStatistics();

@@ -46,6 +46,7 @@ export const ALL_MEMBERS: MemberQuery = {
   search: "",
   authorized: null,
   bridge: null,
+  stranger: null,
   seenSince: null,
   notSeenSince: null,
   order: "address",

@@ -120,7 +120,10 @@ export function addressErrors(
     const ip = parseIp(text);
     if (held.includes(text)) return [];
     if (ip !== null && prefixes.some((prefix) => prefixContains(prefix, ip))) return [];
-    const expected = managed.length === 0 ? "nothing: the network has no managed route" : `an address inside ${managed.slice(0, 4).join(" or ")}`;
+    const expected =
+      managed.length === 0
+        ? "nothing: the network has no managed route"
+        : `an address inside ${managed.slice(0, 4).join(" or ")}`;
     return [{ path: `${path}.${at}`, message: `${text} lies in no managed route: write ${expected}`, expected }];
   });
 }

@@ -1,11 +1,9 @@
 /** What the operations of `/api/v1` need from the program around them. */
 import type { ControllerManagement } from "../../controller/management.ts";
-import type { AuditEntry } from "../../controller/ports.ts";
 import type { OccupiedPrefix } from "../../controller/subnets.ts";
 import type { Identity } from "../../identity/identity.ts";
 import type { JsonValue } from "../../json/json.ts";
 import type { Random } from "../../node/ports.ts";
-import type { TokenStore } from "./token-store.ts";
 
 /** Something wrong or doubtful in a rules source. Line and column from 1. */
 export interface RulesProblem {
@@ -56,25 +54,9 @@ export interface RuleLanguage {
   decompile(stored: StoredRules): string | null;
 }
 
-/** A backup of the whole controller, made while it runs. */
-export interface BackupFile {
-  /** Without directories. */
-  readonly fileName: string;
-  /** Ends when the file does; whoever stops reading releases what is behind it. */
-  readonly chunks: AsyncIterable<Uint8Array>;
-}
-
-export interface BackupSource {
-  backup(now: number): Promise<BackupFile>;
-}
-
 export interface V1Context {
   readonly controller: ControllerManagement;
-  readonly tokens: TokenStore;
   readonly rules: RuleLanguage;
-  readonly backups: BackupSource;
-  /** Appends to the audit log what the controller does not know of: tokens. */
-  audit(entry: AuditEntry): Promise<void>;
   /** True if address and keys belong together (it takes a memory-hard hash). */
   validateIdentity(identity: Identity): Promise<boolean>;
   /** What the host is connected to now. */

@@ -1,7 +1,8 @@
 /** Reads a record or answers 404. */
-import { formatNetworkId } from "../../controller/new-network.ts";
+
 import type { ControllerReader } from "../../controller/ports.ts";
 import type { MemberRecord, NetworkRecord } from "../../controller/records.ts";
+import { formatNetworkId } from "../../network/network-id.ts";
 import { type Address, formatAddress } from "../../protocol/address.ts";
 import { notFound } from "./errors.ts";
 

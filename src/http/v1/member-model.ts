@@ -3,11 +3,13 @@
  * shows. Pure. Two things are done otherwise than in the reference: the level of remote tracing stays as it was set, and
  * a member that is authorized for the first time gets the network's default capabilities (controller.md §11).
  */
-import { memberMac, rfc4193Address, sixPlaneAddress } from "../../controller/derived-addresses.ts";
+
 import type { MemberDraft, MemberStatus } from "../../controller/management.ts";
-import { formatNetworkId } from "../../controller/new-network.ts";
-import { type MemberRecord, NO_MEMBER_OWN, type NetworkRecord } from "../../controller/records.ts";
+import { type MemberRecord, type NetworkRecord, NO_MEMBER_OWN } from "../../controller/records.ts";
 import type { JsonObject, JsonValue } from "../../json/json.ts";
+import { rfc4193Address, sixPlaneAddress } from "../../network/derived-addresses.ts";
+import { MemberMacs } from "../../network/mac.ts";
+import { formatNetworkId } from "../../network/network-id.ts";
 import { type Address, formatAddress } from "../../protocol/address.ts";
 import { formatMac } from "../../protocol/ethernet.ts";
 import { formatIp } from "../../protocol/inet-address.ts";
@@ -31,8 +33,8 @@ function derivedIn(network: NetworkRecord, address: Address, json: JsonObject): 
   if (flagField(json, "noAutoAssignIps")) return [];
   const mode = objectField(network.json, "v6AssignMode");
   const derived: string[] = [];
-  if (flagField(mode, "rfc4193")) derived.push(formatIp(rfc4193Address(network.id, address)));
-  if (flagField(mode, "6plane")) derived.push(formatIp(sixPlaneAddress(network.id, address)));
+  if (flagField(mode, "rfc4193")) derived.push(formatIp(rfc4193Address(network.id, address).ip));
+  if (flagField(mode, "6plane")) derived.push(formatIp(sixPlaneAddress(network.id, address).ip));
   return derived;
 }
 
@@ -77,7 +79,7 @@ export function memberView(
       level: wholeField(json, "remoteTraceLevel"),
     },
     identity: textField(json, "identity") || null,
-    mac: formatMac(memberMac(networkId, address)),
+    mac: formatMac(new MemberMacs(networkId).macOf(address)),
     stranger: own.stranger,
     createdAt: wholeField(json, "creationTime"),
     revision: revisionOf(json),
@@ -172,7 +174,8 @@ export function patchMember(
   checkExpiry(patch, authorizedAfter, now);
   const isFirst = granted["authorized"] === true && wholeField(json, "lastAuthorizedTime") === 0;
   const heldCapabilities = listField(json, "capabilities").filter((id): id is number => typeof id === "number");
-  const capabilities = patch.capabilities ?? (isFirst ? [...heldCapabilities, ...defaultCapabilities(network.json)] : null);
+  const capabilities =
+    patch.capabilities ?? (isFirst ? [...heldCapabilities, ...defaultCapabilities(network.json)] : null);
   const next: Record<string, JsonValue | undefined> = { ...json, ...granted };
   const set = (key: string, value: JsonValue | undefined) => {
     if (value !== undefined) next[key] = value;

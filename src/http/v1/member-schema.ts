@@ -56,7 +56,9 @@ const settings = {
   ipAssignments: ipAssignments.optional(),
   capabilities: capabilities.optional(),
   tags: tags.optional(),
-  remoteTrace: z.strictObject({ target: remoteTraceTarget.optional(), level: integer(0, 255, 0).optional() }).optional(),
+  remoteTrace: z
+    .strictObject({ target: remoteTraceTarget.optional(), level: integer(0, 255, 0).optional() })
+    .optional(),
 };
 
 export const memberPatch = z.strictObject(settings).meta({
@@ -66,13 +68,9 @@ export const memberPatch = z.strictObject(settings).meta({
 
 export const memberPut = z
   .strictObject({
-    identity: z
-      .string()
-      .max(400)
-      .optional()
-      .meta({
-        description: "the public identity <address>:0:<128 hex digits>: then only the node with these keys is let in",
-      }),
+    identity: z.string().max(400).optional().meta({
+      description: "the public identity <address>:0:<128 hex digits>: then only the node with these keys is let in",
+    }),
     ...settings,
   })
   .meta({
@@ -158,7 +156,7 @@ const bulkFilter = z
     inactiveSince: timestamp.optional(),
     stranger: flag.optional(),
   })
-  .meta({ id: "MemberFilter", description: "a filter such as {\"authorized\": false}; {} means every member" });
+  .meta({ id: "MemberFilter", description: 'a filter such as {"authorized": false}; {} means every member' });
 
 export const memberBulk = z
   .strictObject({
@@ -187,7 +185,8 @@ export const memberBulk = z
       ["setTags", "tags"],
       ["setCapabilities", "capabilities"],
     ] as const) {
-      if ((body.action === action) !== (body[field] !== undefined)) fail(field, `${field} belong to ${action}, and only there`);
+      if ((body.action === action) !== (body[field] !== undefined))
+        fail(field, `${field} belong to ${action}, and only there`);
     }
     if (body.authorizationExpiresAt !== undefined && body.action !== "authorize") {
       fail("authorizationExpiresAt", "goes with authorize only");
@@ -206,9 +205,12 @@ export const memberBulkResult = z
         }),
       )
       .max(MAX_BULK),
-    next: z.string().nullable().meta({
-      description: `a filter changes at most ${MAX_BULK} members at once: send it again with this cursor; null if all are done`,
-    }),
+    next: z
+      .string()
+      .nullable()
+      .meta({
+        description: `a filter changes at most ${MAX_BULK} members at once: send it again with this cursor; null if all are done`,
+      }),
   })
   .meta({ id: "MemberBulkResult" });
 

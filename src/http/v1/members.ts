@@ -8,16 +8,34 @@ import { ApiError, invalid } from "./errors.ts";
 import { checkPrecondition, recordTag } from "./etag.ts";
 import { existingNetwork, mustBeMember } from "./lookups.ts";
 import { memberView, newMember, patchMember, pinIdentity } from "./member-model.ts";
-import { type MemberPatch, type MemberView, member, memberPage, memberPatch, memberPut, memberQuery } from "./member-schema.ts";
+import {
+  type MemberPatch,
+  type MemberView,
+  member,
+  memberPage,
+  memberPatch,
+  memberPut,
+  memberQuery,
+} from "./member-schema.ts";
 import { type Answer, created, DONE, type Operation, operation, shown } from "./operation.ts";
 import { DEFAULT_PAGE } from "./value-schema.ts";
 
-async function viewOf(context: V1Context, network: NetworkRecord, record: MemberRecord, now: number): Promise<MemberView> {
+async function viewOf(
+  context: V1Context,
+  network: NetworkRecord,
+  record: MemberRecord,
+  now: number,
+): Promise<MemberView> {
   return memberView(record, network, await context.controller.status(network.id, record.address, now));
 }
 
 /** Throws `ApiError` 409 if another member has one of the addresses that are not the member's own already. */
-async function checkIpsFree({ controller }: V1Context, networkId: bigint, address: Address, patch: MemberPatch): Promise<void> {
+async function checkIpsFree(
+  { controller }: V1Context,
+  networkId: bigint,
+  address: Address,
+  patch: MemberPatch,
+): Promise<void> {
   for (const [at, text] of (patch.ipAssignments ?? []).entries()) {
     const ip = parseIp(text);
     if (ip === null || !(await controller.reader.ipTaken(networkId, ip, address))) continue;
@@ -33,9 +51,12 @@ async function givenIdentity(context: V1Context, address: Address, text: string 
   const identity = parseIdentity(text);
   const form = `${formatAddress(address)}:0:<128 hex digits>`;
   if (identity === null) throw fail(`is no identity: write ${form}`, form);
-  if (identity.hasSecret) throw fail("contains the secret key: write only the first three fields, and renew the identity", form);
-  if (identity.address !== address) throw fail(`belongs to ${formatAddress(identity.address)}, not to this member`, form);
-  if (!(await context.validateIdentity(identity))) throw fail("its address does not follow from its keys", "the identity as the node has it");
+  if (identity.hasSecret)
+    throw fail("contains the secret key: write only the first three fields, and renew the identity", form);
+  if (identity.address !== address)
+    throw fail(`belongs to ${formatAddress(identity.address)}, not to this member`, form);
+  if (!(await context.validateIdentity(identity)))
+    throw fail("its address does not follow from its keys", "the identity as the node has it");
   return formatIdentity(identity);
 }
 

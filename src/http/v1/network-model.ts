@@ -3,10 +3,10 @@
  * `/api/v1` shows. Pure. Keys of the record that this API does not know are kept as they are.
  */
 import type { NetworkDraft } from "../../controller/management.ts";
-import { formatNetworkId } from "../../controller/new-network.ts";
 import type { MemberCounts } from "../../controller/ports.ts";
 import type { NetworkRecord } from "../../controller/records.ts";
 import type { JsonObject, JsonValue } from "../../json/json.ts";
+import { formatNetworkId } from "../../network/network-id.ts";
 import { checkAddressing } from "./addressing.ts";
 import type { NetworkPatch, NetworkSummaryView, NetworkView } from "./network-schema.ts";
 import { flagField, listField, objectField, objectsField, textField, textsField, wholeField } from "./record-fields.ts";

@@ -3,6 +3,7 @@ import { z } from "zod";
 import {
   decimal64,
   description,
+  direction,
   flag,
   integer,
   ip,
@@ -11,13 +12,13 @@ import {
   name,
   networkId,
   nodeAddress,
+  pageOf,
   paging,
   prefix,
   search,
   timestamp,
   u32,
 } from "./value-schema.ts";
-import { direction, pageOf } from "./value-schema.ts";
 
 export const MAX_ROUTES = 128;
 export const MAX_POOLS = 128;
@@ -35,7 +36,10 @@ const access = z
 const route = z
   .strictObject({
     target: prefix,
-    via: ip.nullable().default(null).meta({ description: "an address inside a managed route, or null for the network itself" }),
+    via: ip
+      .nullable()
+      .default(null)
+      .meta({ description: "an address inside a managed route, or null for the network itself" }),
   })
   .meta({ description: 'a route such as {"target": "10.147.17.0/24"}' });
 
@@ -45,10 +49,11 @@ const routes = z
   .meta({ description: `a list of at most ${MAX_ROUTES} routes` });
 
 function poolsOf(address: typeof ipv4, example: string) {
-  const range = z
-    .strictObject({ start: address, end: address })
-    .meta({ description: `a range such as ${example}` });
-  return z.array(range).max(MAX_POOLS).meta({ description: `a list of at most ${MAX_POOLS} address ranges` });
+  const range = z.strictObject({ start: address, end: address }).meta({ description: `a range such as ${example}` });
+  return z
+    .array(range)
+    .max(MAX_POOLS)
+    .meta({ description: `a list of at most ${MAX_POOLS} address ranges` });
 }
 
 const pools4 = poolsOf(ipv4, '{"start": "10.147.17.1", "end": "10.147.17.254"}');
@@ -61,7 +66,10 @@ const dns = z
       .min(1)
       .refine((text) => Buffer.byteLength(text) <= MAX_DOMAIN_BYTES)
       .meta({ description: `a domain of at most ${MAX_DOMAIN_BYTES} bytes`, example: "lab.example" }),
-    servers: z.array(ip).max(MAX_DNS_SERVERS).meta({ description: `a list of at most ${MAX_DNS_SERVERS} addresses` }),
+    servers: z
+      .array(ip)
+      .max(MAX_DNS_SERVERS)
+      .meta({ description: `a list of at most ${MAX_DNS_SERVERS} addresses` }),
   })
   .meta({ description: 'an object such as {"domain": "lab.example", "servers": ["10.147.17.1"]}, or null for none' });
 

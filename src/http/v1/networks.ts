@@ -1,7 +1,8 @@
 /** `/networks` and `/networks/{networkId}`. */
-import { formatNetworkId, newNetwork } from "../../controller/new-network.ts";
+import { newNetwork } from "../../controller/new-network.ts";
 import type { NetworkRecord } from "../../controller/records.ts";
 import { chooseSubnet, formatPrefix, isNetworkAddress, networkOf } from "../../controller/subnets.ts";
+import { formatNetworkId } from "../../network/network-id.ts";
 import { type IpPrefix, parsePrefix } from "../../protocol/inet-address.ts";
 import type { V1Context } from "./context.ts";
 import { ApiError, invalid } from "./errors.ts";
@@ -43,7 +44,12 @@ async function newId({ controller }: V1Context, { id }: NetworkCreate): Promise<
 
 function givenSubnet(text: string): IpPrefix {
   const prefix = parsePrefix(text)!;
-  if (prefix.family === 4 && prefix.bits >= MIN_SUBNET_BITS && prefix.bits <= MAX_SUBNET_BITS && isNetworkAddress(prefix)) {
+  if (
+    prefix.family === 4 &&
+    prefix.bits >= MIN_SUBNET_BITS &&
+    prefix.bits <= MAX_SUBNET_BITS &&
+    isNetworkAddress(prefix)
+  ) {
     return prefix;
   }
   const suggestion =
@@ -99,7 +105,8 @@ export function networkOperations(context: V1Context, occupied: OccupiedSubnets)
       id: "createNetwork",
       routeClass: "networks",
       summary: "Make a network",
-      description: "With {} it is private, has the default rules, and gives its members IPv4 addresses of a free subnet.",
+      description:
+        "With {} it is private, has the default rules, and gives its members IPv4 addresses of a free subnet.",
       scope: "write",
       body: networkCreate,
       responses: { 201: { description: "the new network", schema: network } },

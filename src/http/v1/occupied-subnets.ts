@@ -3,9 +3,9 @@
  * read once, in pages, then followed by the controller's events. One entry per route.
  */
 import type { ControllerManagement } from "../../controller/management.ts";
-import { formatNetworkId } from "../../controller/new-network.ts";
 import type { NetworkRecord } from "../../controller/records.ts";
 import type { OccupiedPrefix } from "../../controller/subnets.ts";
+import { formatNetworkId } from "../../network/network-id.ts";
 import { type IpPrefix, parsePrefix } from "../../protocol/inet-address.ts";
 import { routeTargets } from "./network-model.ts";
 
@@ -64,7 +64,11 @@ export class OccupiedSubnets {
 
   #keep(id: bigint, record: NetworkRecord | null): void {
     if (record === null) this.#networks.delete(id);
-    else this.#networks.set(id, routeTargets(record.json).flatMap((target) => parsePrefix(target) ?? []));
+    else
+      this.#networks.set(
+        id,
+        routeTargets(record.json).flatMap((target) => parsePrefix(target) ?? []),
+      );
   }
 
   async #load(): Promise<void> {

@@ -7,7 +7,6 @@ import type { JsonValue } from "../../json/json.ts";
 import type { Address } from "../../protocol/address.ts";
 import type { ErrorCode } from "./errors.ts";
 import type { Precondition } from "./etag.ts";
-import type { TokenScope } from "./token-store.ts";
 
 /** What requests are counted under. */
 export const ROUTE_CLASSES = [
@@ -16,15 +15,14 @@ export const ROUTE_CLASSES = [
   "rules",
   "join-tokens",
   "join",
-  "tokens",
   "audit",
-  "status",
   "subnets",
-  "backup",
   "openapi",
-  "events",
 ] as const;
 export type RouteClass = (typeof ROUTE_CLASSES)[number];
+
+/** What an operation does to the controller: nothing, a change, or something that only its administrator may see. */
+export type Scope = "read" | "write" | "admin";
 
 export type Method = "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
 
@@ -61,15 +59,12 @@ export type Answer =
       /** Of what was made, below the base path. */
       readonly location?: string;
     }
-  | { readonly kind: "empty"; readonly status: number }
-  | {
-      readonly kind: "stream";
-      readonly fileName: string;
-      readonly chunks: AsyncIterable<Uint8Array>;
-    };
+  | { readonly kind: "empty"; readonly status: number };
 
-/** A status and what its body looks like; `null`: there is none; `"file"`: bytes. */
-export type ResponseBodies = Readonly<Record<number, { readonly description: string; readonly schema: z.ZodType | null | "file" }>>;
+/** A status and what its body looks like; `null`: there is none. */
+export type ResponseBodies = Readonly<
+  Record<number, { readonly description: string; readonly schema: z.ZodType | null }>
+>;
 
 /** An operation as the program around it sees it. */
 export interface Operation {
@@ -80,8 +75,7 @@ export interface Operation {
   readonly routeClass: RouteClass;
   readonly summary: string;
   readonly description: string;
-  /** Null: anybody, without a token. */
-  readonly scope: TokenScope | null;
+  readonly scope: Scope;
   readonly query: z.ZodObject | null;
   readonly body: z.ZodType | null;
   readonly responses: ResponseBodies;
@@ -97,7 +91,7 @@ interface Definition<Q extends z.ZodObject | null, B extends z.ZodType | null> {
   readonly routeClass: RouteClass;
   readonly summary: string;
   readonly description?: string;
-  readonly scope: TokenScope | null;
+  readonly scope: Scope;
   readonly query?: Q;
   readonly body?: B;
   readonly responses: ResponseBodies;

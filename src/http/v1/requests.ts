@@ -14,9 +14,6 @@ import { networkId, nodeAddress, tokenId } from "./value-schema.ts";
 
 /** Everything of this API is below it. */
 export const BASE_PATH = "/api/v1";
-/** A thousand addresses, or rules of a quarter of a megabyte with every character escaped. */
-export const MAX_BODY_BYTES = 2 * 1024 * 1024;
-
 const PARAMETERS = { networkId, address: nodeAddress, id: tokenId } as const;
 type ParameterName = keyof typeof PARAMETERS;
 const REFERENCE = "[json.exception.parse_error.101] ";
@@ -134,11 +131,6 @@ export function replyOf(answer: Answer, request: HttpRequest): HttpReply {
   switch (answer.kind) {
     case "empty":
       return { status: answer.status, headers: HEADERS, body: "" };
-    case "stream": {
-      const disposition = `attachment; filename="${answer.fileName}"`;
-      const headers = { ...HEADERS, "Content-Type": "application/octet-stream", "Content-Disposition": disposition };
-      return { status: 200, headers, body: answer.chunks };
-    }
     case "json": {
       const body = formatJson(answer.value);
       const etag = entityTag(answer.tag, body);

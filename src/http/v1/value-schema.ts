@@ -128,12 +128,7 @@ export const paging = {
     .transform(Number)
     .meta({ description: `a whole number from 1 to ${MAX_PAGE}`, example: "100" })
     .optional(),
-  cursor: z
-    .string()
-    .min(1)
-    .max(1024)
-    .meta({ description: "what `next` said on the page before" })
-    .optional(),
+  cursor: z.string().min(1).max(1024).meta({ description: "what `next` said on the page before" }).optional(),
 };
 
 export const search = z
