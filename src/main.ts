@@ -6,6 +6,8 @@ import { registerController } from "./cli/controller.ts";
 import { registerDoctor } from "./cli/doctor.ts";
 import { registerIdentity } from "./cli/identity.ts";
 import { registerInit } from "./cli/init.ts";
+import { registerMember } from "./cli/member.ts";
+import { registerNetwork } from "./cli/network.ts";
 import { registerServiceVerbs } from "./cli/service-verbs.ts";
 import { registerUp } from "./cli/up.ts";
 import { registerWorld } from "./cli/world.ts";
@@ -26,6 +28,8 @@ registerServiceVerbs(program, context);
 registerWorld(program, context);
 registerIdentity(program, context);
 registerConfig(program, context);
+registerNetwork(program, context);
+registerMember(program, context);
 registerController(program, context);
 registerDoctor(program, context);
 

@@ -13,8 +13,13 @@ export type ServiceAnswer =
   | { readonly state: "refused"; readonly status: number; readonly body: string }
   | { readonly state: "absent"; readonly reason: string };
 
-/** Sends one request to the daemon of `home`. Never throws. */
-export async function askService(home: string, method: "GET" | "POST", path: string): Promise<ServiceAnswer> {
+/** Sends one request, with a body of JSON unless it is a GET or DELETE, to the daemon of `home`. Never throws. */
+export async function askService(
+  home: string,
+  method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE",
+  path: string,
+  body: unknown = {},
+): Promise<ServiceAnswer> {
   const port = Number(readTextOrNull(join(home, "zerotier-one.port"))?.trim() ?? Number.NaN);
   if (!Number.isInteger(port) || port < 1 || port > 65535) {
     return { state: "absent", reason: `no port in ${join(home, "zerotier-one.port")}` };
@@ -24,13 +29,13 @@ export async function askService(home: string, method: "GET" | "POST", path: str
   try {
     const response = await fetch(`http://127.0.0.1:${port}${path}`, {
       method,
-      headers: { "X-ZT1-Auth": token },
+      headers: { "X-ZT1-Auth": token, "Content-Type": "application/json" },
       signal: AbortSignal.timeout(REQUEST_TIMEOUT_MS),
-      ...(method === "POST" ? { body: "{}" } : {}),
+      ...(method === "GET" || method === "DELETE" ? {} : { body: JSON.stringify(body) }),
     });
-    const body = await response.text();
-    if (response.status !== 200) return { state: "refused", status: response.status, body };
-    return { state: "answered", json: body === "" ? null : (JSON.parse(body) as unknown) };
+    const text = await response.text();
+    if (!response.ok) return { state: "refused", status: response.status, body: text };
+    return { state: "answered", json: text === "" ? null : (JSON.parse(text) as unknown) };
   } catch (error) {
     const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
     return { state: "absent", reason: cause instanceof Error ? cause.message : String(cause) };

@@ -49,10 +49,16 @@ function configOf(payloads: readonly Uint8Array[]): NetworkConfig {
   return config.value;
 }
 
+function bodyOf(payload: Uint8Array): Uint8Array {
+  const ok = decodeOk(payload);
+  assert.ok(ok.ok);
+  return ok.value.body;
+}
+
 /** The one answer to a request. */
 function answered(sent: readonly Sent[]): { config: NetworkConfig | null; error: number } {
-  const oks = sent.filter(({ verb }) => verb === Verb.OK).map(({ payload }) => decodeOk(payload));
-  if (oks.length > 0) return { config: configOf(oks.map((ok) => (assert.ok(ok.ok), ok.value.body))), error: 0 };
+  const oks = sent.filter(({ verb }) => verb === Verb.OK).map(({ payload }) => bodyOf(payload));
+  if (oks.length > 0) return { config: configOf(oks), error: 0 };
   const error = sent.find(({ verb }) => verb === Verb.ERROR);
   const decoded = error === undefined ? null : decodeError(error.payload);
   return { config: null, error: decoded?.ok ? decoded.value.code : 0 };

@@ -21,7 +21,8 @@ import { parseJson } from "../../src/json/json-parse.ts";
 import { testPlanet } from "../support/constellation.ts";
 import { ControlledNode, identityOf } from "../support/controlled-node.ts";
 import { ask } from "./api-client.ts";
-import { RecordedNode, type RecordedStatus } from "./recorded-node.ts";
+import { RecordedNode } from "./recorded-node.ts";
+import { recordedStatus } from "./recorded-status.ts";
 
 interface Exchange {
   readonly name: string;
@@ -79,8 +80,7 @@ class Stage {
     const identity = new Identity(CONTROLLER.address, CONTROLLER.publicKey, secret);
     const planet = testPlanet([{ identity: CONTROLLER, endpoints: ["64.0.0.1/9993"] }]);
     this.controlled = await ControlledNode.open(identity, planet);
-    const status = recording("status-auth")[0]!.response as unknown as { json: RecordedStatus };
-    const node = new RecordedNode(status.json);
+    const node = new RecordedNode(recordedStatus());
     node.clock = this.controlled.now;
     node.controller = this.controlled.controller;
     node.now = () => this.controlled.now;

@@ -173,7 +173,7 @@ describe("the service API", () => {
   });
 
   test("refuses strangers before it reads their body, and large bodies of friends", async () => {
-    const body = "x".repeat(1024 * 1024 + 1);
+    const body = "x".repeat(2 * 1024 * 1024 + 1);
     assert.equal((await ask(service.port, "/config/settings", { method: "POST", body })).status, 401);
     assert.equal((await ask(service.port, "/config/settings", { method: "POST", headers: AUTH, body })).status, 413);
   });
