@@ -30,17 +30,35 @@ export interface ControllerRole {
   close(): Promise<void>;
 }
 
-/** Starts the role. Throws ConfigError if the database cannot be used. */
-export async function startController(
-  node: Node,
+/** The database of a home, up to date and with the reference's networks taken over. */
+export interface ControllerDatabase {
+  readonly database: Database;
+  readonly store: SqlControllerStore;
+}
+
+/**
+ * Opens the database; takes as long as there is to migrate or to take over, so it is done before the first datagram is
+ * read. Throws ConfigError if it cannot be used.
+ */
+export async function openControllerDatabase(
   home: Home,
   settings: Config["controller"],
-  program: { readonly log: Logger; readonly version: string; readonly pool: IdentityPool },
-): Promise<ControllerRole> {
-  const { log } = program;
+  log: Logger,
+): Promise<ControllerDatabase> {
   const database = await Database.open(home.file(DATABASE_FILE));
   const store = new SqlControllerStore(database, { auditEntries: settings.auditEntries });
   await takeOver(home, database, store, log);
+  return { database, store };
+}
+
+/** Starts the role. */
+export function startController(
+  node: Node,
+  { database, store }: ControllerDatabase,
+  settings: Config["controller"],
+  program: { readonly log: Logger; readonly version: string; readonly pool: IdentityPool },
+): ControllerRole {
+  const { log } = program;
   const limits = {
     ...settings,
     maxPerNetwork: settings.maxStrangers,
@@ -71,11 +89,7 @@ export async function startController(
     close: async () => {
       clearInterval(timer);
       v1.close();
-      try {
-        await controller.close();
-      } finally {
-        await database.close();
-      }
+      await controller.close();
     },
   };
 }

@@ -23,7 +23,6 @@ import { randomFill } from "../io/random.ts";
 import type { Transport } from "../io/transport.ts";
 import type { JsonObject } from "../json/json.ts";
 import { Node } from "../node/node.ts";
-import { PhysicalRules } from "../node/physical.ts";
 import type { NodePorts } from "../node/ports.ts";
 import { NodeViews } from "../node/views.ts";
 import { formatEndpoint } from "../protocol/inet-address.ts";
@@ -35,8 +34,13 @@ import { logEvent } from "../telemetry/events.ts";
 import { liveSource } from "../telemetry/live-source.ts";
 import { Metrics, startMetricsFile } from "../telemetry/metrics.ts";
 import { formatWorldId } from "../world/world.ts";
-import { type ControllerRole, startController } from "./controller-role.ts";
-import { listenAddresses } from "./listen-addresses.ts";
+import {
+  type ControllerDatabase,
+  type ControllerRole,
+  openControllerDatabase,
+  startController,
+} from "./controller-role.ts";
+import { listenAddresses, nodeLimits, physicalRules } from "./from-config.ts";
 
 /** Interfaces are looked at this often (vl1-behaviour.md §7). */
 const RESCAN_INTERVAL_MS = 30_000;
@@ -132,6 +136,7 @@ export class Daemon {
 
     const pool = new IdentityPool({ threads: limits.identityThreads, maxQueued: limits.identityQueue });
     this.#undo.push(() => pool.close());
+    const controllerDatabase = await this.#openDatabase();
     await this.#openTransport(identity);
     const metricsRef: { metrics?: Metrics } = {};
     const ports: NodePorts = {
@@ -160,27 +165,17 @@ export class Daemon {
         planet,
         moons,
         peers,
-        physical: this.#physical(),
-        maxPeers: limits.maxPeers,
-        identityGate: {
-          perPrefixPerMinute: limits.identityPerPrefixPerMinute,
-          perPrefixBurst: limits.identityPerPrefixBurst,
-          perSecond: limits.identityPerSecond,
-        },
-        maxValidations: limits.identityQueue,
-        lowBandwidth: this.#config.lowBandwidthMode,
+        physical: physicalRules(this.#config),
+        ...nodeLimits(this.#config),
         now: now(),
       },
       ports,
     );
     const root = new Root(this.#node, limits, this.#plane.pairs);
     this.#views = new NodeViews(this.#node, root, this.#hidden);
-    if (this.#config.controller.enabled) {
-      this.#controller = await startController(this.#node, this.#home, this.#config.controller, {
-        log: this.#log,
-        version: this.#options.version,
-        pool,
-      });
+    if (controllerDatabase !== null) {
+      const program = { log: this.#log, version: this.#options.version, pool };
+      this.#controller = startController(this.#node, controllerDatabase, this.#config.controller, program);
       this.#undo.push(() => this.#controller?.close());
     }
     this.#reactor = this.#plane.join(this.#node, root);
@@ -195,6 +190,14 @@ export class Daemon {
     this.#watchLocalConf();
     this.#home.writePort(this.port);
     void this.#makeProber(pool);
+  }
+
+  /** Null if this node is to control no networks. */
+  async #openDatabase(): Promise<ControllerDatabase | null> {
+    const { controller } = this.#config;
+    const opened = controller.enabled ? await openControllerDatabase(this.#home, controller, this.#log) : null;
+    this.#undo.push(() => opened?.database.close());
+    return opened;
   }
 
   /** Takes everything down, last started first. What fails is logged, and the rest goes on. */
@@ -229,7 +232,7 @@ export class Daemon {
 
   async #applyHot(): Promise<void> {
     this.#log.level = this.#config.log.level;
-    this.#node.topology.physical = this.#physical();
+    this.#node.topology.physical = physicalRules(this.#config);
     await this.#transport.reconfigure(listenAddresses(this.#config));
     await this.#service?.setAllowManagementFrom(this.#config.api.allowManagementFrom);
   }
@@ -272,10 +275,6 @@ export class Daemon {
     this.#transport = this.#plane.transport;
     this.#undo.push(() => this.#transport.close());
     await this.#transport.open((datagram) => this.#reactor.deliver(datagram));
-  }
-
-  #physical(): PhysicalRules {
-    return new PhysicalRules(this.#config.physical, this.#config.virtual);
   }
 
   #every(intervalMs: number, run: () => Promise<unknown> | undefined): void {
@@ -321,6 +320,7 @@ export class Daemon {
       tokens: { auth: this.#home.authToken(randomFill), metrics: this.#home.metricsToken(randomFill) },
       allowManagementFrom: this.#config.api.allowManagementFrom,
       onError: (error, request) => this.#log.error({ err: error, ...request }, "service API"),
+      onWaiting: ({ message }) => this.#log.warn({ reason: message }, "the service API begins when its port is free"),
       backend: {
         node: this.#views,
         commands: {

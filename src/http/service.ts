@@ -13,6 +13,7 @@ import type { NodeCommands, NodeQueries } from "../node/queries.ts";
 import type { Endpoint, IpPrefix } from "../protocol/inet-address.ts";
 import { isAuthorised, METRICS_PATH, type ServiceTokens } from "./auth.ts";
 import { type HttpApplication, type HttpEngine, type HttpListener, type HttpRequest, loadEngine } from "./engine.ts";
+import { ListenError } from "./listen.ts";
 import { errorReply, jsonpName, type Reply, renderReply, UNAUTHORISED } from "./reply.ts";
 import { Router } from "./router.ts";
 import { bondRoutes } from "./routes/bond.ts";
@@ -84,6 +85,11 @@ export interface ServiceApiOptions {
   readonly allowManagementFrom: readonly IpPrefix[];
   /** An engine that requires the Host header is not used: zerotier-cli sends none. The node engine serves then. */
   readonly engine?: HttpEngine;
+  /**
+   * Told that the port is held by connections of a program that has ended. The API then begins as soon as the port is
+   * free; without this, starting fails.
+   */
+  readonly onWaiting?: (error: ListenError) => void;
   /** Told about exceptions in routes. The path carries no query, hence no token. */
   readonly onError?: (error: unknown, request: { readonly method: string; readonly path: string }) => void;
 }
@@ -105,6 +111,8 @@ export interface ServiceApi {
 
 /** A thousand addresses, or rules of a quarter of a megabyte with every character escaped. */
 const MAX_BODY_BYTES = 2 * 1024 * 1024;
+const LISTEN_AGAIN_MS = 500;
+const MAX_LISTEN_TRIES = 240;
 const LOOPBACK_HOSTS = ["127.0.0.1", "::1"] as const;
 /** "::" takes IPv4 too, so the second one is only bound where there is no IPv6. */
 const ANY_HOSTS = ["::", "0.0.0.0"] as const;
@@ -140,6 +148,7 @@ class Service implements ServiceApi {
   readonly #application: HttpApplication;
   #allowed: readonly IpPrefix[];
   #listener: HttpListener | null = null;
+  #stopTrying: () => void = () => {};
 
   constructor(options: ServiceApiOptions) {
     const { engine } = options;
@@ -197,14 +206,37 @@ class Service implements ServiceApi {
     }
   }
 
+  /** Tries again until the port is free, or for two minutes. */
+  listenLater(port: number): void {
+    let tries = 0;
+    const timer = setInterval(() => {
+      if (++tries >= MAX_LISTEN_TRIES) clearInterval(timer);
+      this.listen(port).then(
+        () => clearInterval(timer),
+        () => {},
+      );
+    }, LISTEN_AGAIN_MS);
+    this.#stopTrying = () => clearInterval(timer);
+  }
+
   async close(): Promise<void> {
+    this.#stopTrying();
     await this.#listener?.close();
   }
 }
 
-/** Starts the service API. Rejects with `ListenError` if the port cannot be bound on any address. */
+/**
+ * Starts the service API. Rejects with `ListenError` if the port cannot be bound on any address, unless it may wait
+ * (`onWaiting`).
+ */
 export async function startServiceApi(options: ServiceApiOptions): Promise<ServiceApi> {
   const service = new Service(options);
-  await service.listen(options.port);
+  try {
+    await service.listen(options.port);
+  } catch (error) {
+    if (!(error instanceof ListenError) || options.onWaiting === undefined) throw error;
+    options.onWaiting(error);
+    service.listenLater(options.port);
+  }
   return service;
 }

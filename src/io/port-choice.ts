@@ -2,7 +2,7 @@
  * Which port to use. Facts: local-api.md §4 (a port is usable if UDP and TCP can be bound; 0 = random in
  * 20000..65499, up to 256 tries).
  */
-import { createServer } from "node:net";
+import { connect, createServer } from "node:net";
 import type { Random } from "../node/ports.ts";
 import { formatIp, makeEndpoint } from "../protocol/inet-address.ts";
 import { bindSocket, closeSocket } from "./dgram-socket.ts";
@@ -12,6 +12,7 @@ import { randomInteger } from "./random.ts";
 export const RANDOM_PORT_LOW = 20_000;
 export const RANDOM_PORT_HIGH = 65_499;
 const MAX_TRIES = 256;
+const CONNECT_TIMEOUT_MS = 1000;
 const SMALL_BUFFER_BYTES = 65_536;
 const ABSENT_ADDRESS_CODES: ReadonlySet<string> = new Set(["EADDRNOTAVAIL", "EAFNOSUPPORT"]);
 const WILDCARDS: readonly Uint8Array[] = [new Uint8Array(4), new Uint8Array(16)];
@@ -41,6 +42,23 @@ function tryTcp(ip: Uint8Array, port: number): Promise<void> {
   });
 }
 
+/**
+ * True if nobody listens there: then connections of a program that has ended hold the port, for a minute at most. The
+ * reference's do after it was asked something, and keep ours from listening (it shares its port, we do not).
+ */
+export function isLingering(ip: Uint8Array, port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect({ host: formatIp(ip), port });
+    const settle = (lingers: boolean) => {
+      socket.destroy();
+      resolve(lingers);
+    };
+    socket.once("connect", () => settle(false));
+    socket.once("error", (error) => settle(errorCode(error) === "ECONNREFUSED"));
+    socket.setTimeout(CONNECT_TIMEOUT_MS, () => settle(false));
+  });
+}
+
 /** The system's code of a failed attempt, or null. */
 async function failureCode(attempt: Promise<void>): Promise<string | null> {
   try {
@@ -62,6 +80,7 @@ async function obstacle(request: PortRequest, port: number): Promise<IoError | n
   }
   if (request.tcp === null) return null;
   const code = await failureCode(tryTcp(request.tcp, port));
+  if (code === "EADDRINUSE" && (await isLingering(request.tcp, port))) return null;
   return code === null ? null : bindError("TCP", makeEndpoint(request.tcp, port), code);
 }
 
