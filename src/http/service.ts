@@ -147,8 +147,8 @@ class Service implements ServiceApi {
   readonly #engine: HttpEngine;
   readonly #application: HttpApplication;
   #allowed: readonly IpPrefix[];
-  #listener: HttpListener | null = null;
-  #stopTrying: () => void = () => {};
+  #listeners: HttpListener[] = [];
+  #trying: NodeJS.Timeout | undefined;
 
   constructor(options: ServiceApiOptions) {
     const { engine } = options;
@@ -171,57 +171,83 @@ class Service implements ServiceApi {
   }
 
   get port(): number {
-    return this.#listener?.port ?? 0;
+    return this.#listeners[0]?.port ?? 0;
   }
 
   get hosts(): readonly string[] {
-    return this.#listener?.hosts ?? [];
+    return this.#listeners.flatMap(({ hosts }) => hosts);
   }
 
   get engine(): HttpEngine["name"] {
     return this.#engine.name;
   }
 
+  get #wanted(): readonly string[] {
+    return this.#allowed.length === 0 ? LOOPBACK_HOSTS : ANY_HOSTS;
+  }
+
   async listen(port: number): Promise<void> {
-    const hosts = this.#allowed.length === 0 ? LOOPBACK_HOSTS : ANY_HOSTS;
-    this.#listener = await this.#engine.listen(hosts, port, this.#application);
+    const listener = await this.#engine.listen(this.#wanted, port, this.#application);
+    this.#listeners = [listener];
+    // One wildcard is enough: "::" takes IPv4 too.
+    const missing = this.#allowed.length > 0 ? [] : this.#wanted.filter((host) => !listener.hosts.includes(host));
+    this.#listenLater(missing, listener.port);
+  }
+
+  /** Tries every address again until it is free, or for two minutes. */
+  listenOnAllLater(port: number): void {
+    this.#listenLater(this.#wanted, port);
+  }
+
+  #listenLater(hosts: readonly string[], port: number): void {
+    clearInterval(this.#trying);
+    this.#trying = undefined;
+    if (hosts.length === 0) return;
+    const missing = new Set(hosts);
+    let tries = 0;
+    const timer = setInterval(() => {
+      if (missing.size === 0 || ++tries > MAX_LISTEN_TRIES) return clearInterval(timer);
+      for (const host of missing) void this.#listenOn(host, port, missing, timer);
+    }, LISTEN_AGAIN_MS);
+    timer.unref();
+    this.#trying = timer;
+  }
+
+  async #listenOn(host: string, port: number, missing: Set<string>, attempt: NodeJS.Timeout): Promise<void> {
+    try {
+      const listener = await this.#engine.listen([host], port, this.#application);
+      const isLate = this.#trying !== attempt || !missing.delete(host);
+      if (isLate) await listener.close();
+      else this.#listeners.push(listener);
+    } catch {
+      // Still taken, or an address that this machine does not have.
+    }
   }
 
   async setAllowManagementFrom(prefixes: readonly IpPrefix[]): Promise<void> {
     const before = this.#allowed;
-    const old = this.#listener;
+    const old = this.#listeners;
+    const { port } = this;
     this.#allowed = prefixes;
-    if (old === null || (prefixes.length === 0) === (before.length === 0)) return;
-    await old.stopListening();
+    if (old.length === 0 || (prefixes.length === 0) === (before.length === 0)) return;
+    await Promise.all(old.map((listener) => listener.stopListening()));
     try {
-      await this.listen(old.port);
+      await this.listen(port);
     } catch (error) {
       // A wildcard address may be taken where loopback is not: better the old reach than none.
       this.#allowed = before;
-      await this.listen(old.port);
+      await this.listen(port);
       throw error;
     } finally {
       // Not awaited: the request that asked for this may be one of those it waits for.
-      void old.close();
+      for (const listener of old) void listener.close();
     }
   }
 
-  /** Tries again until the port is free, or for two minutes. */
-  listenLater(port: number): void {
-    let tries = 0;
-    const timer = setInterval(() => {
-      if (++tries >= MAX_LISTEN_TRIES) clearInterval(timer);
-      this.listen(port).then(
-        () => clearInterval(timer),
-        () => {},
-      );
-    }, LISTEN_AGAIN_MS);
-    this.#stopTrying = () => clearInterval(timer);
-  }
-
   async close(): Promise<void> {
-    this.#stopTrying();
-    await this.#listener?.close();
+    clearInterval(this.#trying);
+    this.#trying = undefined;
+    await Promise.all(this.#listeners.map((listener) => listener.close()));
   }
 }
 
@@ -236,7 +262,7 @@ export async function startServiceApi(options: ServiceApiOptions): Promise<Servi
   } catch (error) {
     if (!(error instanceof ListenError) || options.onWaiting === undefined) throw error;
     options.onWaiting(error);
-    service.listenLater(options.port);
+    service.listenOnAllLater(options.port);
   }
   return service;
 }

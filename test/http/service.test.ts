@@ -1,6 +1,7 @@
 /** What the recordings do not show: our own routes, and where we are stricter than the reference. */
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
+import { once } from "node:events";
+import { createServer } from "node:net";
 import { after, before, beforeEach, describe, test } from "node:test";
 import { isAuthorised, isManagementSource, presentedToken } from "../../src/http/auth.ts";
 import { loadEngine, type RequestHead } from "../../src/http/engine.ts";
@@ -8,12 +9,12 @@ import { jsonpName } from "../../src/http/reply.ts";
 import { type ServiceApi, startServiceApi } from "../../src/http/service.ts";
 import { parseIp, parsePrefix } from "../../src/protocol/inet-address.ts";
 import { ask, engineFrom } from "./api-client.ts";
-import { RecordedNode, type RecordedStatus } from "./recorded-node.ts";
+import { RecordedNode } from "./recorded-node.ts";
+import { recordedStatus } from "./recorded-status.ts";
 
 const TOKENS = { auth: "abcdefghijklmnopqrstuvwx", metrics: "zyxwvutsrqponmlkjihgfedc" };
 const AUTH = { "X-ZT1-Auth": TOKENS.auth };
-const recording = new URL("../fixtures/vectors/api/status-auth.json", import.meta.url);
-const STATUS = JSON.parse(readFileSync(recording, "utf8")).exchanges[0].response.json as RecordedStatus;
+const STATUS = recordedStatus();
 
 function head(ip: string, path: string, headers: Record<string, string> = {}, query = ""): RequestHead {
   const lower = Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value] as const);
@@ -202,5 +203,29 @@ describe("allowManagementFrom", () => {
       await service.close();
     }
     await assert.rejects(status());
+  });
+});
+
+describe("the service API of a root that takes over", () => {
+  test("begins on each address as soon as that is free", async () => {
+    const holder = createServer().listen(0, "127.0.0.1");
+    await once(holder, "listening");
+    const { port } = holder.address() as { port: number };
+    const backend = new RecordedNode(STATUS);
+    const service = await startServiceApi({
+      port,
+      backend,
+      tokens: TOKENS,
+      allowManagementFrom: [],
+      onWaiting: () => {},
+    });
+    assert.ok(!service.hosts.includes("127.0.0.1"));
+    holder.close();
+    await once(holder, "close");
+    for (let waited = 0; waited < 5000 && !service.hosts.includes("127.0.0.1"); waited += 50) {
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+    assert.equal((await ask(port, "/health")).status, 200);
+    await service.close();
   });
 });
