@@ -30,7 +30,7 @@ export function registerController(program: Command, context: CliContext): void 
   for (const [verb, description, run] of verbs) {
     group
       .command(verb)
-      .description(`${description}. The daemon of this home must not be running`)
+      .description(description)
       .option("--home <directory>", "home directory (else ORRERY_HOME, else /var/lib/orrery)")
       .option("--json", "print what was done as JSON")
       .action((options: FilesOptions) => files(context, verb, options, run));
@@ -44,8 +44,8 @@ async function files(
   run: (home: string, store: SqlControllerStore) => Promise<ControllerFilesReport>,
 ): Promise<void> {
   const home = new Home(homeDirectory(options.home, context.env));
-  // Refuses if a daemon runs here: what it has in memory would be wrong afterwards.
-  home.acquirePid();
+  // Refuses if a daemon runs here: what it has in memory would be wrong afterwards. Reading disturbs nobody.
+  if (verb === "import") home.acquirePid();
   try {
     const database = await Database.open(home.file(DATABASE_FILE));
     try {
@@ -57,7 +57,7 @@ async function files(
       await database.close();
     }
   } finally {
-    home.releasePid();
+    if (verb === "import") home.releasePid();
   }
 }
 

@@ -17,16 +17,25 @@ import { hasControllerFiles, importControllerFiles } from "../store/controller-d
 import { SqlControllerStore } from "../store/controller-store.ts";
 import { DATABASE_FILE, Database } from "../store/database.ts";
 import type { Home } from "../store/files.ts";
+import type { ControllerSource } from "../telemetry/definition.ts";
+import { logControllerEvent } from "../telemetry/events.ts";
+import type { Metrics } from "../telemetry/metrics.ts";
 
 /** Nothing that the controller does is due more exactly than this. */
 const TICK_MS = 100;
 /** Marks a database into which controller.d was read. */
 const TAKEN_OVER = "controller.d taken over";
 
+/** Networks and members are counted this often, for metrics. */
+const COUNT_INTERVAL_MS = 5000;
+
 export interface ControllerRole {
   readonly controller: Controller;
   readonly v1: ControllerV1;
-  readonly database: Database;
+  /** For metrics. */
+  readonly source: ControllerSource;
+  /** Tells the log and `metrics` of what happens from now on. */
+  tell(metrics: Metrics): void;
   close(): Promise<void>;
 }
 
@@ -82,12 +91,38 @@ export function startController(
   });
   v1.onError = (error, request) => log.error({ err: error, ...request }, "controller API");
   const timer = setInterval(() => controller.tick(now()), TICK_MS);
+  const counts = { networks: 0, members: 0 };
+  const count = async () => {
+    counts.networks = await store.networkCount();
+    counts.members = await store.memberCount();
+  };
+  const counting = setInterval(() => {
+    count().catch((error: unknown) => log.error({ err: error }, "counting networks and members"));
+  }, COUNT_INTERVAL_MS);
+  void count();
   return {
     controller,
     v1,
-    database,
+    source: {
+      statistics: controller.statistics,
+      get gauges() {
+        return controller.gauges;
+      },
+      counts,
+      get database() {
+        return database.statistics;
+      },
+      api: v1,
+    },
+    tell: (metrics) => {
+      controller.subscribe((event) => {
+        if (event.type === "config-pushed") metrics.observeConfigPush(event.afterMs / 1000);
+        logControllerEvent(log, event);
+      });
+    },
     close: async () => {
       clearInterval(timer);
+      clearInterval(counting);
       v1.close();
       await controller.close();
     },

@@ -12,7 +12,7 @@ import { routesInto } from "../dataplane/peer-table.ts";
 import { Plane } from "../dataplane/plane.ts";
 import type { Reactor } from "../dataplane/reactor.ts";
 import { checkReadiness } from "../http/readiness.ts";
-import { type ReloadResult, type ServiceApi, type ServiceConfig, startServiceApi } from "../http/service.ts";
+import { type ReloadResult, type ServiceApi, startServiceApi } from "../http/service.ts";
 import { startTelemetry, type TelemetryListener } from "../http/telemetry-listener.ts";
 import type { Identity } from "../identity/identity.ts";
 import { IdentityPool } from "../identity/pool.ts";
@@ -40,7 +40,7 @@ import {
   openControllerDatabase,
   startController,
 } from "./controller-role.ts";
-import { listenAddresses, nodeLimits, physicalRules } from "./from-config.ts";
+import { listenAddresses, nodeLimits, physicalRules, serviceConfig } from "./from-config.ts";
 
 /** Interfaces are looked at this often (vl1-behaviour.md §7). */
 const RESCAN_INTERVAL_MS = 30_000;
@@ -184,6 +184,7 @@ export class Daemon {
 
     const metrics = this.#makeMetrics(pool, cache);
     metricsRef.metrics = metrics;
+    this.#controller?.tell(metrics);
     await this.#startApi(metrics);
     await this.#startTelemetry(metrics, cache);
     this.#every(RESCAN_INTERVAL_MS, () => this.#transport.rescan());
@@ -299,7 +300,9 @@ export class Daemon {
     const { limits, telemetry } = this.#config;
     const { version } = this.#options;
     const { identityThreads } = limits;
-    const source = liveSource({ node: this.#views, plane: this.#plane, pool, identityThreads, cache, version });
+    const controller = this.#controller?.source ?? null;
+    const parts = { node: this.#views, plane: this.#plane, pool, identityThreads, cache, controller, version };
+    const source = liveSource(parts);
     const metrics = new Metrics(source, { peerSeries: telemetry.peerSeries });
     this.#undo.push(() => metrics.stop());
     if (!telemetry.metricsFile) return metrics;
@@ -329,7 +332,7 @@ export class Daemon {
           adoptWorld: (world, at) => this.#hurried(this.#views.adoptWorld(world, at)),
         },
         now,
-        config: () => this.#serviceConfig(),
+        config: () => serviceConfig(this.#loaded, this.#transport, this.#home.path),
         writeSettings: (patch) => this.#writeSettings(patch),
         metrics: () => metrics.render(),
         reload: () => this.reload(),
@@ -343,20 +346,6 @@ export class Daemon {
   #hurried<T>(result: T): T {
     this.#reactor.hurry();
     return result;
-  }
-
-  #serviceConfig(): ServiceConfig {
-    const { localConf } = this.#loaded;
-    return {
-      localConf,
-      primaryPort: this.port,
-      secondaryPort: this.#transport.ports.find(({ primary }) => !primary)?.port ?? 0,
-      tertiaryPort: 0,
-      homeDir: this.#home.path,
-      listeningOn: this.#transport.sockets().map(({ local }) => local),
-      allowTcpFallbackRelay: false,
-      portMappingEnabled: false,
-    };
   }
 
   async #writeSettings(patch: JsonObject): Promise<void> {

@@ -1,5 +1,7 @@
 /** What single parts are started with, out of the configuration of the whole. */
-import type { Config } from "../config/load.ts";
+import type { Config, LoadedConfig } from "../config/load.ts";
+import type { ServiceConfig } from "../http/service.ts";
+import type { Transport } from "../io/transport.ts";
 import { PhysicalRules } from "../node/physical.ts";
 
 /** Which local addresses are to be bound. */
@@ -26,5 +28,20 @@ export function nodeLimits({ limits, lowBandwidthMode }: Config) {
     },
     maxValidations: limits.identityQueue,
     lowBandwidth: lowBandwidthMode,
+  };
+}
+
+/** What the service API tells of the configuration and of the sockets. */
+export function serviceConfig({ localConf }: LoadedConfig, transport: Transport, homeDir: string): ServiceConfig {
+  const portOf = (isPrimary: boolean) => transport.ports.find(({ primary }) => primary === isPrimary)?.port ?? 0;
+  return {
+    localConf,
+    primaryPort: portOf(true),
+    secondaryPort: portOf(false),
+    tertiaryPort: 0,
+    homeDir,
+    listeningOn: transport.sockets().map(({ local }) => local),
+    allowTcpFallbackRelay: false,
+    portMappingEnabled: false,
   };
 }

@@ -1,6 +1,8 @@
 /** How one metric is declared, and where its numbers come from. The lists themselves are in *-metrics.ts. */
+import type { ControllerStatistics } from "../controller/statistics.ts";
 import type { RelayCounters } from "../dataplane/counters.ts";
 import type { WorkerStatistics } from "../dataplane/plane.ts";
+import type { ControllerV1 } from "../http/v1/api.ts";
 import type { TransportStatistics } from "../io/transport.ts";
 import type { Millis } from "../node/ports.ts";
 import type { NodeQueries, PeerView } from "../node/queries.ts";
@@ -16,6 +18,18 @@ export interface PeerTraffic {
   readonly errorsIn: number;
 }
 
+/** The controller's part. */
+export interface ControllerSource {
+  readonly statistics: ControllerStatistics;
+  readonly gauges: Readonly<
+    Record<"sessions" | "pushesWaiting" | "pushesUnacknowledged" | "revocationsPending", number>
+  >;
+  /** As counted last: counting takes a query. */
+  readonly counts: { readonly networks: number; readonly members: number };
+  readonly database: { readonly bytes: number };
+  readonly api: Pick<ControllerV1, "requests" | "refused">;
+}
+
 /** Everything that metrics are made of. Read at scrape time only, each field each time: use a getter
  * where the numbers are a snapshot (the peer cache's, the pool's). */
 export interface MetricsSource {
@@ -25,6 +39,8 @@ export interface MetricsSource {
   readonly transport: TransportStatistics;
   readonly identityPool: { readonly queued: number; readonly threads: number };
   readonly cache: PeerCacheStatistics;
+  /** Null if this node controls no networks. */
+  readonly controller: ControllerSource | null;
   /** The program's version, for `orrery_build_info`. */
   readonly version: string;
   now(): Millis;

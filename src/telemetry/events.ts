@@ -1,5 +1,7 @@
 /** What of a node's events goes into the log, and how loudly. Never one line per packet, never a secret. */
 import type { Logger } from "pino";
+import type { ControllerEvent } from "../controller/ports.ts";
+import { formatNetworkId } from "../network/network-id.ts";
 import type { NodeEvent } from "../node/ports.ts";
 import { formatAddress } from "../protocol/address.ts";
 import { formatEndpoint } from "../protocol/inet-address.ts";
@@ -42,4 +44,28 @@ export function logEvent(log: Logger, event: NodeEvent): void {
 
 function pair({ a, b }: { readonly a: number; readonly b: number }) {
   return { peer: formatAddress(a), other: formatAddress(b) };
+}
+
+/** Writes one event of the controller. Members' own requests are below what a log shows by default. */
+export function logControllerEvent(log: Logger, event: ControllerEvent): void {
+  const network = formatNetworkId(event.networkId);
+  const member = "address" in event ? { member: formatAddress(event.address) } : {};
+  switch (event.type) {
+    case "network-changed":
+    case "network-deleted":
+    case "member-deleted":
+    case "member-authorized":
+    case "member-deauthorized":
+      return log.info({ network, ...member, actor: event.actor }, event.type);
+    case "member-changed":
+      return log.debug({ network, ...member, actor: event.actor }, event.type);
+    case "address-assigned":
+      return log.info({ network, ...member, ip: event.ip }, event.type);
+    case "member-seen":
+      return event.isNew
+        ? log.info({ network, ...member }, "a node asks to be let in")
+        : log.trace({ network, ...member }, event.type);
+    case "config-pushed":
+      return log.debug({ network, ...member, ms: event.afterMs }, event.type);
+  }
 }

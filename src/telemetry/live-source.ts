@@ -6,7 +6,7 @@ import { openFiles } from "../io/process.ts";
 import { receiveDrops } from "../io/receive-drops.ts";
 import type { NodeQueries } from "../node/queries.ts";
 import type { FilePeerCache } from "../store/peer-cache.ts";
-import type { MetricsSource } from "./definition.ts";
+import type { ControllerSource, MetricsSource } from "./definition.ts";
 
 export interface LiveParts {
   readonly node: NodeQueries;
@@ -14,11 +14,20 @@ export interface LiveParts {
   readonly pool: IdentityPool;
   readonly identityThreads: number;
   readonly cache: FilePeerCache;
+  readonly controller: ControllerSource | null;
   /** Of the program. */
   readonly version: string;
 }
 
-export function liveSource({ node, plane, pool, identityThreads, cache, version }: LiveParts): MetricsSource {
+export function liveSource({
+  node,
+  plane,
+  pool,
+  identityThreads,
+  cache,
+  controller,
+  version,
+}: LiveParts): MetricsSource {
   return {
     node,
     get relay() {
@@ -36,6 +45,7 @@ export function liveSource({ node, plane, pool, identityThreads, cache, version 
     get cache() {
       return cache.statistics;
     },
+    controller,
     version,
     now,
     receiveDrops: () => receiveDrops(plane.transport.ports.map(({ port }) => port)),

@@ -11,6 +11,7 @@ import type { PeerView } from "../node/queries.ts";
 import type { Address } from "../protocol/address.ts";
 import { formatAddress } from "../protocol/address.ts";
 import { PATH_HEARTBEAT_MS } from "../protocol/constants.ts";
+import { CONFIG_PUSH, CONTROLLER_METRICS } from "./controller-metrics.ts";
 import type { HistogramMetric, Labels, MetricDefinition, MetricsSource, Reading, ReadMetric } from "./definition.ts";
 import { watchEventLoop } from "./event-loop.ts";
 import { formatFamily } from "./exposition.ts";
@@ -21,7 +22,12 @@ import { PEER_LATENCY, REFERENCE_METRICS } from "./reference-metrics.ts";
 export type { MetricsSource, PeerTraffic } from "./definition.ts";
 
 /** Every family, in the order of the exposition: the reference's first. */
-export const METRICS: readonly MetricDefinition[] = [...REFERENCE_METRICS, ...ORRERY_METRICS, ...EDGE_METRICS];
+export const METRICS: readonly MetricDefinition[] = [
+  ...REFERENCE_METRICS,
+  ...CONTROLLER_METRICS,
+  ...ORRERY_METRICS,
+  ...EDGE_METRICS,
+];
 
 /** No operator's setting lets more peers than this have series of their own. */
 export const MAX_PEER_SERIES = 1000;
@@ -43,6 +49,7 @@ export class Metrics {
   readonly #metrics: readonly Metric[];
   readonly #timeToDirect: Histogram;
   readonly #peerLatency: Histogram;
+  readonly #configPush: Histogram;
   /** Peers with series, and when their latency was last observed. Those that left make room for others. */
   readonly #observedAt = new Map<Address, number>();
   readonly #stopWatching: () => void;
@@ -54,6 +61,7 @@ export class Metrics {
     this.#metrics = METRICS.map((definition) => this.#register(definition));
     this.#timeToDirect = this.#histogram(TIME_TO_DIRECT);
     this.#peerLatency = this.#histogram(PEER_LATENCY);
+    this.#configPush = this.#histogram(CONFIG_PUSH);
     const lag = this.#histogram(EVENT_LOOP_LAG);
     this.#stopWatching = watchEventLoop((seconds) => lag.observe(seconds));
   }
@@ -86,6 +94,11 @@ export class Metrics {
   /** One introduced pair went direct `seconds` after its introduction. */
   observeTimeToDirect(seconds: number): void {
     if (seconds >= 0) this.#timeToDirect.observe(seconds);
+  }
+
+  /** An online member was sent a change `seconds` after it was made. */
+  observeConfigPush(seconds: number): void {
+    if (seconds >= 0) this.#configPush.observe(seconds);
   }
 
   /** Stops measuring the event loop. Rendering still works. */

@@ -64,5 +64,6 @@ export function panelQueries(dashboard: Dashboard): { where: string; target: Tar
 /** The names of our metrics and the reference's that an expression uses, suffixes of histograms taken off. */
 export function metricNames(expression: string): string[] {
   const names = expression.match(/\b(?:orrery|zt|controller)_[a-zA-Z0-9_]+/g) ?? [];
-  return names.map((name) => name.replace(/_(bucket|sum|count)$/, ""));
+  // The reference's controller has names of its own that end in _count.
+  return names.map((name) => (name.startsWith("controller_") ? name : name.replace(/_(bucket|sum|count)$/, "")));
 }

@@ -1,5 +1,7 @@
 /** A metrics source without a node behind it: its counters move when told to, like those of a root under load. */
 
+import { ControllerStatistics } from "../../src/controller/statistics.ts";
+import { ROUTE_CLASSES, type RouteClass } from "../../src/http/v1/operation.ts";
 import type { NodeQueries, PeerView } from "../../src/node/queries.ts";
 import { DROP_REASONS, type DropReason, type NodeGauges, NodeStatistics } from "../../src/node/statistics.ts";
 import type { MetricsSource } from "../../src/telemetry/metrics.ts";
@@ -48,6 +50,14 @@ export class DrivenSource implements MetricsSource {
   time = 1_750_000_000_000;
   readonly version = "0.0.0-test";
   readonly identityPool = { queued: 0, threads: 2 };
+  readonly controllerStatistics = new ControllerStatistics();
+  readonly controller = {
+    statistics: this.controllerStatistics,
+    gauges: { sessions: 0, pushesWaiting: 0, pushesUnacknowledged: 0, revocationsPending: 0 },
+    counts: { networks: 0, members: 0 },
+    database: { bytes: 4096 },
+    api: { requests: noRequests(), refused: noRequests() },
+  };
   readonly cache = {
     peers: 0,
     maxPeers: 1000,
@@ -162,4 +172,8 @@ export class DrivenSource implements MetricsSource {
       adoption: gauges.adoption.map((world) => ({ ...world, current: 48, older: 1, without: 1 })),
     };
   }
+}
+
+function noRequests(): Record<RouteClass, number> {
+  return Object.fromEntries(ROUTE_CLASSES.map((name) => [name, 0])) as Record<RouteClass, number>;
 }

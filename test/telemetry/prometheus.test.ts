@@ -144,7 +144,7 @@ describe("Prometheus with live roots", { skip: missing ?? false }, () => {
       const { output } = promtool(["check", "metrics"], await textOf(root));
       const faults = output.split("\n").filter((line) => line !== "");
       assert.deepEqual(
-        faults.filter((line) => !/^zt_\w+ /.test(line)),
+        faults.filter((line) => !/^(?:zt|controller)_\w+ /.test(line)),
         [],
       );
     }
