@@ -39,6 +39,22 @@ export function rfc4193Address(networkId: NetworkId, address: Address): IpPrefix
   return { family: 6, ip, bits: RFC_4193_BITS };
 }
 
+/**
+ * Whether an IPv6 address belongs to a member because of how it is made: it shares the network's part with one of our
+ * own derived addresses among `own` (vl2-rules.md §3.1, "emulation rule"). Whose it is is not looked at.
+ */
+export function isDerivedLikeOurs(ip: Uint8Array, own: readonly IpPrefix[], id: NetworkId, self: Address): boolean {
+  if (ip.length !== IPV6_BYTES) return false;
+  const derived = ip[0] === 0xfc ? sixPlaneAddress(id, self) : ip[0] === 0xfd ? rfc4193Address(id, self) : null;
+  if (derived === null || !startsEqual(ip, derived.ip, derived.bits / 8)) return false;
+  return own.some(({ ip: ours }) => ours.length === IPV6_BYTES && startsEqual(ours, derived.ip, IPV6_BYTES));
+}
+
+function startsEqual(a: Uint8Array, b: Uint8Array, bytes: number): boolean {
+  for (let i = 0; i < bytes; i++) if (a[i] !== b[i]) return false;
+  return true;
+}
+
 /** The link-local IPv6 address (16 bytes) that an interface with this MAC gives itself (EUI-64). */
 export function linkLocalAddress(mac: Mac): Uint8Array {
   const ip = new Uint8Array(IPV6_BYTES);

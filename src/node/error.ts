@@ -16,5 +16,6 @@ export function handleError(node: Node, request: Request): boolean {
   if (code === ErrorCode.IDENTITY_COLLISION && node.topology.upstream(request.peer.address) !== undefined) {
     node.ports.events({ type: "own-identity-collision" });
   }
+  for (const told of node.errorHandlers) told(node, request, decoded.value);
   return true;
 }

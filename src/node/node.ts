@@ -26,6 +26,7 @@ import {
 } from "../protocol/packet.ts";
 import { Verb } from "../protocol/verbs.ts";
 import type { World } from "../world/world.ts";
+import { NO_SLOT } from "./address-index.ts";
 import { handleEcho } from "./echo.ts";
 import { handleError } from "./error.ts";
 import { HelloReceiver } from "./hello.ts";
@@ -34,7 +35,7 @@ import { Keepalive } from "./keepalive.ts";
 import { handleConfigRequest, handleCredentials, ignoreCounted, ignoreUncounted } from "./minor-verbs.ts";
 import { handleOk } from "./ok.ts";
 import { PathTable, pathKey } from "./path.ts";
-import type { Peer, PeerPath } from "./peer.ts";
+import { Peer, type PeerPath } from "./peer.ts";
 import type { PhysicalRules } from "./physical.ts";
 import type { CachedPeer, Datagram, Millis, NodePorts } from "./ports.ts";
 import { handlePushDirectPaths } from "./push-direct-paths.ts";
@@ -42,7 +43,7 @@ import { BEACON_GATE_MS, type IdentityGateLimits } from "./rate-gate.ts";
 import { received } from "./received.ts";
 import { rememberPeers } from "./remember.ts";
 import { handleRendezvous } from "./rendezvous.ts";
-import type { Handler, Request } from "./request.ts";
+import type { ErrorHandler, Handler, OkHandler, Request } from "./request.ts";
 import { Rounds } from "./rounds.ts";
 import { SelfAwareness } from "./self-awareness.ts";
 import { Sender } from "./send.ts";
@@ -80,6 +81,9 @@ const MAX_REASSEMBLIES_PER_SOURCE = 32;
 /** A root among other roots may wait for many identities at once. */
 const MAX_SEND_QUEUE_ADDRESSES = 1024;
 const MAX_UNOPENED = 256;
+/** Where packets to ourselves seem to come from. */
+const NO_SOCKET = -1;
+const NOWHERE: Endpoint = { family: 4, ip: new Uint8Array(4), port: 0 };
 
 export class Node {
   readonly identity: Identity;
@@ -101,15 +105,21 @@ export class Node {
   readonly maxValidations: number;
   /** One handler a verb; roles fill in theirs. */
   readonly handlers: (Handler | undefined)[] = new Array(32).fill(ignoreCounted);
+  /** What is done with an OK to one of our requests, by the verb that it answers; roles fill in theirs. */
+  readonly okHandlers: (OkHandler | undefined)[] = new Array(32).fill(undefined);
+  /** Told of every ERROR that comes in. */
+  readonly errorHandlers: ErrorHandler[] = [];
   /** Told when a peer that had a path has got another one; the root role fills it in. */
   peerMoved: (peer: Peer, now: Millis) => void = () => {};
   /** Told when a member has the whole of a configuration that it did not ask for; the controller role fills it in. */
   configAcknowledged: (from: Address, acknowledgement: ConfigAcknowledgement) => void = () => {};
+  readonly #self: Peer;
   #lastBeacon: Millis = 0;
 
   constructor(options: NodeOptions, ports: NodePorts) {
     this.identity = options.identity;
     this.ports = ports;
+    this.#self = new Peer(options.identity.publicOnly(), NO_SLOT);
     this.maxValidations = options.maxValidations;
     this.worlds = new Worlds(options.planet, options.moons, ports.worlds);
     this.topology = new Topology(
@@ -224,26 +234,55 @@ export class Node {
     if (handler === undefined || handler(this, request)) received(this, request);
   }
 
+  /** The identity at an address: our own, or a peer's; null if it is not known. */
+  identityOf(address: Address): Identity | null {
+    return address === this.identity.address ? this.identity : (this.topology.identityOf(address) ?? null);
+  }
+
   /** Bytes that came from an unproven place may be answered there, and no more than these. */
   grantCredit(request: Request): void {
     if (this.paths.find(request.pathKey) !== undefined) return;
     unprovenPath(request.peer, request.pathKey, request.socket, request.from, request.now).credit += request.bytes;
   }
 
-  /** Sends a complete packet to a peer that must be known; else asks for its identity and queues. False if full. */
-  send(to: Address, verb: Verb, payload: Uint8Array, now: Millis): boolean {
+  /**
+   * Sends a complete packet to a peer that must be known; else asks for its identity and queues. False if full.
+   * `compress`: as `Sender.toPeer` has it.
+   */
+  send(to: Address, verb: Verb, payload: Uint8Array, now: Millis, compress?: boolean): boolean {
+    if (to === this.identity.address) return this.#toSelf(verb, payload, now);
     const peer = this.topology.peer(to);
-    if (peer !== undefined && this.sender.toPeer(peer, verb, payload, now)) return true;
+    if (peer !== undefined && this.sender.toPeer(peer, verb, payload, now, compress)) return true;
     if (peer === undefined) this.whois.ask(to, now);
-    const queued = this.unsent.add(to, verb, payload, now);
+    const queued = this.unsent.add(to, { verb, payload, at: now, compress });
     if (!queued) this.drop("queue_full");
     return queued;
   }
 
+  /** A member of a network that this node controls itself: its packets to itself never leave the process. */
+  #toSelf(verb: Verb, payload: Uint8Array, now: Millis): boolean {
+    const packetId = new DataView(this.sender.packetId().slice().buffer).getBigUint64(0);
+    this.sender.expected.add(packetId);
+    const request: Request = {
+      peer: this.#self,
+      packetId,
+      verb,
+      payload: new Uint8Array(payload),
+      hops: 0,
+      socket: NO_SOCKET,
+      from: NOWHERE,
+      pathKey: "",
+      bytes: payload.length,
+      now,
+    };
+    this.handlers[verb]?.(this, request);
+    return true;
+  }
+
   /** An identity became known (HELLO, WHOIS, a world) or reachable: whatever waited for it goes on. */
   peerKnown(peer: Peer, now: Millis): void {
-    for (const { verb, payload } of this.unsent.take(peer.address, now)) {
-      if (!this.sender.toPeer(peer, verb, payload, now)) this.drop("unknown_destination");
+    for (const { verb, payload, compress } of this.unsent.take(peer.address, now)) {
+      if (!this.sender.toPeer(peer, verb, payload, now, compress)) this.drop("unknown_destination");
     }
     for (const { packet, from, socket } of this.unopened.take(peer.address, now)) {
       this.open(packet, packet.length, from, socket, pathKey(socket, from), now);

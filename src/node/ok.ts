@@ -30,7 +30,7 @@ export function handleOk(node: Node, request: Request): boolean {
     case Verb.ECHO:
       return okEcho(node, request, ok.value.body);
     default:
-      return true;
+      return node.okHandlers[ok.value.inReVerb]?.(node, request, ok.value.body) ?? true;
   }
 }
 

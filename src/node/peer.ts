@@ -73,6 +73,8 @@ export class Peer {
   /** Last FRAME, EXT_FRAME, NETWORK_CONFIG(_REQUEST) or MULTICAST_FRAME: such peers are kept alive. */
   lastNontrivialReceive: Millis = 0;
   lastFullHello: Millis = 0;
+  /** Until when it counts as somebody that we are in a network with; 0 = it does not. */
+  trustedUntil: Millis = 0;
   lastWhoisAnswered: Millis = 0;
   lastCredentials: Millis = 0;
   lastPush: Millis = 0;

@@ -1,5 +1,6 @@
 /** One authenticated packet on its way to its handler, and what a handler is. */
 import type { Endpoint } from "../protocol/inet-address.ts";
+import type { ErrorReply } from "../protocol/messages/error.ts";
 import type { Node } from "./node.ts";
 import type { Peer } from "./peer.ts";
 import type { Millis } from "./ports.ts";
@@ -30,3 +31,9 @@ export interface Request {
  * peer (malformed, rate-limited, unexpected: vl1-packets.md §5, general rules).
  */
 export type Handler = (node: Node, request: Request) => boolean;
+
+/** Handles the body of an OK that answers one of our requests; returns as a `Handler` does. */
+export type OkHandler = (node: Node, request: Request, body: Uint8Array) => boolean;
+
+/** Told of every ERROR; what it is an answer to is for the handler to believe or not. */
+export type ErrorHandler = (node: Node, request: Request, error: ErrorReply) => void;

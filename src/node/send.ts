@@ -94,13 +94,13 @@ export class Sender {
 
   /**
    * The general way. False when there is no way at all now (the caller queues). The peer must be known.
-   * An empty ECHO or HELLO never goes this way.
+   * An empty ECHO or HELLO never goes this way. Frames are compressed as their network wants: `compress`.
    */
-  toPeer(peer: Peer, verb: Verb, payload: Uint8Array, now: Millis): boolean {
+  toPeer(peer: Peer, verb: Verb, payload: Uint8Array, now: Millis, compress = isCompressible(verb, payload)): boolean {
     const path = this.#route(peer, now);
     if (path === null) return false;
     let packet = this.compose(peer.address, verb, payload);
-    if (isCompressible(verb, payload)) packet = compressPayload(packet);
+    if (compress) packet = compressPayload(packet);
     const mtu = this.#topology.physical.mtu(path.endpoint);
     if (packet.length > maxPacketBytes(mtu)) return false;
     if (packet.length > mtu) markFragmented(packet);

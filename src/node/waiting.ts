@@ -13,6 +13,7 @@ interface Waiting {
   readonly verb: Verb;
   readonly payload: Uint8Array;
   readonly at: Millis;
+  readonly compress: boolean | undefined;
 }
 
 /** Packets to nodes whose identity is being asked for; bounded per address and in all. */
@@ -35,15 +36,15 @@ export class SendQueue {
   }
 
   /** False when full. */
-  add(to: Address, verb: Verb, payload: Uint8Array, at: Millis): boolean {
+  add(to: Address, waiting: Waiting): boolean {
     const list = this.#waiting.get(to);
     if (list !== undefined) {
       if (list.length >= this.#perAddress) return false;
-      list.push({ verb, payload, at });
+      list.push(waiting);
       return true;
     }
     if (this.#waiting.size >= this.#maxAddresses) return false;
-    this.#waiting.set(to, [{ verb, payload, at }]);
+    this.#waiting.set(to, [waiting]);
     return true;
   }
 

@@ -31,6 +31,42 @@ export function writeMulticastGroup(writer: Writer, group: MulticastGroup): void
   writer.u48(group.mac).u32(group.adi);
 }
 
+/** Bytes of an Ethernet header without VLAN tag: destination MAC, source MAC, EtherType. */
+export const ETHERNET_HEADER_BYTES = 14;
+export const SOURCE_MAC_OFFSET = 6;
+export const ETHER_TYPE_OFFSET = 12;
+
+const TWO_POW_32 = 0x100000000;
+
+/** Six big-endian bytes; the caller has checked that they are there. */
+export function readMac(bytes: Uint8Array, offset: number): Mac {
+  const high = (bytes[offset]! << 8) | bytes[offset + 1]!;
+  const low = (bytes[offset + 2]! << 24) | (bytes[offset + 3]! << 16) | (bytes[offset + 4]! << 8) | bytes[offset + 5]!;
+  return high * TWO_POW_32 + (low >>> 0);
+}
+
+export function writeMac(bytes: Uint8Array, offset: number, mac: Mac): void {
+  const high = Math.floor(mac / TWO_POW_32);
+  const low = mac % TWO_POW_32;
+  bytes[offset] = high >> 8;
+  bytes[offset + 1] = high;
+  bytes[offset + 2] = low >>> 24;
+  bytes[offset + 3] = low >>> 16;
+  bytes[offset + 4] = low >>> 8;
+  bytes[offset + 5] = low;
+}
+
+/** A whole Ethernet frame: header, then a copy of `data`. */
+export function ethernetFrame(destination: Mac, source: Mac, etherType: number, data: Uint8Array): Uint8Array {
+  const frame = new Uint8Array(ETHERNET_HEADER_BYTES + data.length);
+  writeMac(frame, 0, destination);
+  writeMac(frame, SOURCE_MAC_OFFSET, source);
+  frame[ETHER_TYPE_OFFSET] = etherType >> 8;
+  frame[ETHER_TYPE_OFFSET + 1] = etherType;
+  frame.set(data, ETHERNET_HEADER_BYTES);
+  return frame;
+}
+
 /** True for multicast and broadcast MACs. */
 export function isMulticastMac(mac: Mac): boolean {
   return (Math.floor(mac / FIRST_OCTET) & 1) === 1;
