@@ -1,6 +1,6 @@
 /**
  * `orrery up`: runs the daemon in the foreground until SIGTERM or SIGINT. SIGHUP reads the configuration again.
- * An empty home becomes a private planet first.
+ * An empty home becomes a private planet first; one with nothing but a planet file becomes a node of that planet.
  */
 import type { Command } from "commander";
 import type { Logger } from "pino";
@@ -9,8 +9,10 @@ import { loadConfig } from "../config/load.ts";
 import { packageVersion } from "../config/package-version.ts";
 import { type Daemon, startDaemon } from "../daemon/daemon.ts";
 import { ListenError } from "../http/listen.ts";
+import { generateIdentity } from "../identity/generate.ts";
 import { now } from "../io/clock.ts";
 import { IoError } from "../io/errors.ts";
+import { randomFill } from "../io/random.ts";
 import { formatAddress } from "../protocol/address.ts";
 import { Home } from "../store/files.ts";
 import { createLogger } from "../telemetry/log.ts";
@@ -24,16 +26,18 @@ interface UpOptions {
   readonly config?: string;
   readonly port?: string;
   readonly logLevel?: string;
+  readonly tap: boolean;
 }
 
 /** Adds `orrery up`. */
 export function registerUp(program: Command, context: CliContext): void {
   program
     .command("up")
-    .description("run the daemon in the foreground; an empty home becomes a private planet first")
+    .description("run the daemon in the foreground; an empty home becomes a private planet first, one with a planet file a node of it")
     .option("--home <directory>", "home directory (else ORRERY_HOME, else /var/lib/orrery)")
     .option("--config <file>", "configuration file (else ORRERY_CONFIG, else orrery.yaml in the home directory)")
     .option("--port <number>", "UDP port, and TCP port of the service API; 0 = random (listen.port)")
+    .option("--no-tap", "join networks without making interfaces, which takes no privileges (leaf.tap)")
     .option("--log-level <level>", "trace, debug, info, warn, error or silent (log.level)")
     .action((options: UpOptions) => up(context, options));
 }
@@ -44,7 +48,11 @@ async function up(context: CliContext, options: UpOptions): Promise<void> {
     loadConfig({ home: home.path, file: options.config, env: context.env, flags: flagValues(options) });
   const loaded = readConfig();
   const log = createLogger(loaded.config.log);
-  if (home.loadIdentity() === null) {
+  if (home.loadIdentity() === null && home.loadPlanet() !== null) {
+    // Somebody gave us a planet to live on: a node of it is what is wanted, not another planet.
+    home.prepare();
+    home.saveIdentity(generateIdentity(randomFill));
+  } else if (home.loadIdentity() === null) {
     const report = prepareHome({ home, kind: "planet", endpoints: [], port: loaded.config.listen.port, now: now() });
     context.stderr(reportText(report));
   }
@@ -60,6 +68,7 @@ function flagValues(options: UpOptions): FlagValue[] {
   const flags: FlagValue[] = [];
   if (options.port !== undefined) flags.push({ flag: "--port", key: "listen.port", value: options.port });
   if (options.logLevel !== undefined) flags.push({ flag: "--log-level", key: "log.level", value: options.logLevel });
+  if (!options.tap) flags.push({ flag: "--no-tap", key: "leaf.tap", value: "false" });
   return flags;
 }
 

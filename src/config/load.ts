@@ -53,6 +53,11 @@ export interface Config {
     readonly strangersPerSecond: number;
     readonly auditEntries: number;
   };
+  readonly leaf: {
+    readonly tap: boolean;
+    readonly maxNetworks: number;
+    readonly maxMembers: number;
+  };
   readonly limits: {
     readonly maxPeers: number;
     readonly cachePeers: number;
@@ -168,6 +173,11 @@ function configOf(home: string, values: ConfigValues): Config {
       maxStrangers: values["controller.maxStrangers"],
       strangersPerSecond: values["controller.strangersPerSecond"],
       auditEntries: values["controller.auditEntries"],
+    },
+    leaf: {
+      tap: values["leaf.tap"],
+      maxNetworks: values["leaf.maxNetworks"],
+      maxMembers: values["leaf.maxMembers"],
     },
     limits: {
       maxPeers: values["limits.maxPeers"],

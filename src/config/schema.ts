@@ -161,6 +161,19 @@ export const KEYS = {
     false,
     "lines kept of the log of who changed what; the oldest go",
   ),
+  "leaf.tap": flag(
+    true,
+    false,
+    "make an interface for each joined network (root or CAP_NET_ADMIN); off = join without interfaces",
+  ),
+  "leaf.maxNetworks": count(64, 0, 128, false, "networks that can be joined at once; 0 = none"),
+  "leaf.maxMembers": count(
+    10_000,
+    1,
+    MILLION,
+    false,
+    "other members of one network whose certificates are remembered; the longest unused make room",
+  ),
   "api.enabled": flag(true, false, "service API for zerotier-cli and orrery's own commands"),
   "api.allowManagementFrom": key<IpPrefix[]>(values.networkList, [], {
     hot: true,

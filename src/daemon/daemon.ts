@@ -41,6 +41,8 @@ import {
   startController,
 } from "./controller-role.ts";
 import { listenAddresses, nodeLimits, physicalRules, serviceConfig } from "./from-config.ts";
+import { LeafRole } from "./leaf-role.ts";
+import { loadProber } from "./prober.ts";
 
 /** Interfaces are looked at this often (vl1-behaviour.md §7). */
 const RESCAN_INTERVAL_MS = 30_000;
@@ -87,6 +89,7 @@ export class Daemon {
   #views!: NodeViews;
   #reactor!: Reactor;
   #controller: ControllerRole | null = null;
+  #leaf!: LeafRole;
   #service: ServiceApi | null = null;
   #telemetry: TelemetryListener | null = null;
 
@@ -178,9 +181,11 @@ export class Daemon {
       this.#controller = startController(this.#node, controllerDatabase, this.#config.controller, program);
       this.#undo.push(() => this.#controller?.close());
     }
+    this.#startLeaf(root);
     this.#reactor = this.#plane.join(this.#node, root);
     this.#reactor.start();
     this.#undo.push(() => this.#reactor.stop());
+    this.#leaf.start();
 
     const metrics = this.#makeMetrics(pool, cache);
     metricsRef.metrics = metrics;
@@ -190,7 +195,22 @@ export class Daemon {
     this.#every(RESCAN_INTERVAL_MS, () => this.#transport.rescan());
     this.#watchLocalConf();
     this.#home.writePort(this.port);
-    void this.#makeProber(pool);
+    void loadProber(this.#home, pool, this.#log).then((prober) => {
+      this.#prober = prober;
+      if (prober !== null) this.#hidden.add(prober.address);
+    });
+  }
+
+  #startLeaf(root: Root): void {
+    this.#leaf = new LeafRole({
+      node: this.#node,
+      home: this.#home,
+      config: this.#config,
+      log: this.#log,
+      subscribers: root.multicast,
+      hurry: () => this.#reactor.hurry(),
+    });
+    this.#undo.push(() => this.#leaf.close());
   }
 
   /** Null if this node is to control no networks. */
@@ -336,6 +356,7 @@ export class Daemon {
         writeSettings: (patch) => this.#writeSettings(patch),
         metrics: () => metrics.render(),
         reload: () => this.reload(),
+        networks: this.#leaf,
         controller: this.#controller?.controller ?? null,
         v1: this.#controller?.v1 ?? null,
       },
@@ -370,18 +391,6 @@ export class Daemon {
         }),
     });
     this.#undo.push(() => this.#telemetry?.close());
-  }
-
-  /** An identity of its own for asking ourselves; kept, so that restarts do not leave a trail of identities. */
-  async #makeProber(pool: IdentityPool): Promise<void> {
-    try {
-      this.#prober = this.#home.loadProber() ?? (await pool.generate());
-      this.#home.saveProber(this.#prober);
-      this.#hidden.add(this.#prober.address);
-    } catch (error) {
-      // A pool that is closing refuses; without a prober the daemon is not ready, which is then the truth.
-      this.#log.debug({ err: error }, "no probing identity");
-    }
   }
 }
 

@@ -3,7 +3,7 @@
  * meanwhile, so what arrives waits in the kernel), tells them what to read, and takes what they leave to the node.
  * Facts: design §4.
  */
-import { Worker } from "node:worker_threads";
+import type { Worker } from "node:worker_threads";
 import { EventFd } from "../io/linux/event-fd.ts";
 import { errnoName, type Libc } from "../io/linux/libc.ts";
 import type { ReaderTraffic, SharedSocket, SocketReaders } from "../io/linux/linux-transport.ts";
@@ -15,6 +15,7 @@ import { type Grace, PeerTable } from "./peer-table.ts";
 import type { RelayWorkerData } from "./relay-worker.ts";
 import { Ring } from "./ring.ts";
 import { type Notices, RingReader } from "./ring-reader.ts";
+import { startThread } from "./start-thread.ts";
 import { Count, MAX_SOCKETS, type RelayRule, WorkerMemory } from "./worker-memory.ts";
 
 export interface RelayWorkersOptions {
@@ -202,7 +203,7 @@ export class RelayWorkers implements SocketReaders {
       segment: this.#segment,
       napMicroseconds,
     };
-    const worker = startWorker(workerFile, data);
+    const worker = startThread(workerFile ?? "relay-worker", `relay${data.thread}`, data);
     thread.worker = worker;
     thread.startedAt = performance.now();
     worker.on("error", (error) => this.#options.onCrash(error));
@@ -222,21 +223,4 @@ export class RelayWorkers implements SocketReaders {
     thread.restart = setTimeout(() => this.#startThread(index), thread.restartMs);
     thread.restartMs = Math.min(thread.restartMs * 2, MAX_RESTART_MS);
   }
-}
-
-/**
- * Starts a worker beside this file: `.js` when built, `.ts` when run from source. From source the loader that runs
- * this thread is not inherited by workers on every Node version, so the worker first registers it.
- */
-function startWorker(file: URL | undefined, data: RelayWorkerData): Worker {
-  const fromSource = import.meta.url.endsWith(".ts");
-  const target = file ?? new URL(fromSource ? "./relay-worker.ts" : "./relay-worker.js", import.meta.url);
-  const options = { name: `relay${data.thread}`, workerData: data };
-  if (!fromSource) return new Worker(target, options);
-  const loader = JSON.stringify(import.meta.resolve("tsx/esm/api"));
-  const program = JSON.stringify(target.href);
-  return new Worker(`import(${loader}).then((tsx) => { tsx.register(); return import(${program}); })`, {
-    eval: true,
-    ...options,
-  });
 }

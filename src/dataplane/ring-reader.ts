@@ -3,12 +3,11 @@ import { readSockaddr } from "../io/linux/sockaddr.ts";
 import type { Datagram } from "../node/ports.ts";
 import type { Address } from "../protocol/address.ts";
 import type { Endpoint } from "../protocol/inet-address.ts";
+import { awaitBell } from "./bell.ts";
 import { Kind, type Ring, type RingRecord } from "./ring.ts";
 
 /** Records of one ring per turn of the event loop: HELLOs cost enough that timers and requests would starve. */
 const RECORDS_PER_TURN = 64;
-/** How often rings are looked at where a promise cannot wait for shared memory. */
-const FALLBACK_POLL_MS = 5;
 const TWO_POW_32 = 0x100000000;
 
 /** A relayed packet whose sender or pair main has to look at. */
@@ -27,19 +26,11 @@ export interface Notices {
   seenElsewhere(source: Address, destination: Address, sighting: Sighting): void;
 }
 
-/** Atomics.waitAsync: in every Node that we run on, but not in this TypeScript library version. */
-type WaitAsync = (
-  cells: Int32Array,
-  index: number,
-  value: number,
-) => { readonly async: boolean; readonly value: Promise<string> | string };
-
 export class RingReader {
   receive: (datagram: Datagram) => void = () => {};
   notices: Notices = { pairDue: () => {}, seenElsewhere: () => {} };
   readonly #rings: readonly Ring[];
   readonly #bell: Int32Array;
-  readonly #waitAsync = (Atomics as { readonly waitAsync?: WaitAsync }).waitAsync;
   #stopped = false;
 
   constructor(rings: readonly Ring[], bell: Int32Array) {
@@ -63,18 +54,8 @@ export class RingReader {
     let more = false;
     for (const ring of this.#rings) more = this.#drain(ring) || more;
     if (more) setImmediate(this.#turn);
-    else this.#sleep(heard);
+    else awaitBell(this.#bell, heard, this.#turn);
   };
-
-  #sleep(heard: number): void {
-    if (this.#waitAsync === undefined) {
-      setTimeout(this.#turn, FALLBACK_POLL_MS);
-      return;
-    }
-    const { async, value } = this.#waitAsync(this.#bell, 0, heard);
-    if (async) void (value as Promise<string>).then(this.#turn);
-    else setImmediate(this.#turn);
-  }
 
   /** Hands on some records. True if there may be more. */
   #drain(ring: Ring): boolean {

@@ -22,6 +22,8 @@ export const Kind = {
   PAIR_DUE: 2,
   /** A relayed packet came from elsewhere than its source's path. The payload is a Notice. */
   ELSEWHERE: 3,
+  /** The payload is an Ethernet frame; the "socket" is the slot of its TAP device. */
+  FRAME: 4,
 } as const;
 
 /** Words of a notice: source (high 8, low 32 bits), destination (the same), length of the packet. */

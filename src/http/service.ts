@@ -9,6 +9,7 @@ import type { ControllerManagement } from "../controller/management.ts";
 import { JsonTypeError } from "../json/coerce.ts";
 import type { JsonObject } from "../json/json.ts";
 import { JsonSyntaxError } from "../json/json-parse.ts";
+import type { NetworkMembership } from "../leaf/queries.ts";
 import type { NodeCommands, NodeQueries } from "../node/queries.ts";
 import type { Endpoint, IpPrefix } from "../protocol/inet-address.ts";
 import { isAuthorised, METRICS_PATH, type ServiceTokens } from "./auth.ts";
@@ -70,6 +71,8 @@ export interface ServiceBackend {
   /** The Prometheus text. */
   metrics(): Promise<string>;
   reload(): Promise<ReloadResult>;
+  /** The networks that this node has joined. */
+  readonly networks: NetworkMembership;
   /** Null if this node controls no networks. */
   readonly controller: ControllerManagement | null;
   /** Our own API to it; null with it. */
@@ -124,7 +127,7 @@ function routesOf(backend: ServiceBackend): Router {
     ...configRoutes(backend),
     ...peerRoutes(backend),
     ...moonRoutes(backend),
-    ...networkRoutes(),
+    ...networkRoutes(backend),
     ...bondRoutes(),
     ...metricsRoutes(backend),
     ...orreryRoutes(backend),

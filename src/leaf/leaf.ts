@@ -9,6 +9,7 @@ import type { Millis } from "../node/ports.ts";
 import type { ErrorHandler, Request } from "../node/request.ts";
 import { HOUSEKEEPING_INTERVAL_MS, PING_CHECK_INTERVAL_MS } from "../protocol/constants.ts";
 import type { MulticastGroup } from "../protocol/ethernet.ts";
+import { prefixContains } from "../protocol/inet-address.ts";
 import { decodeNetworkError, decodeUnwantedMulticast } from "../protocol/messages/error.ts";
 import { ErrorCode, Verb } from "../protocol/verbs.ts";
 import { Announcer } from "./announcer.ts";
@@ -80,6 +81,8 @@ export class Leaf {
     node.okHandlers[Verb.NETWORK_CONFIG_REQUEST] = this.#configs.handleOk;
     node.okHandlers[Verb.MULTICAST_GATHER] = gatherer.handleOkGather;
     node.okHandlers[Verb.MULTICAST_FRAME] = gatherer.handleOkFrame;
+    node.timed.push(this);
+    node.topology.isInsideNetwork = (ip) => this.#isManaged(ip);
     node.errorHandlers.push(this.#configs.handleError, this.#handleError);
   }
 
@@ -168,6 +171,13 @@ export class Leaf {
     if (this.parked.size > 0) least = Math.min(least, this.#nextRetry);
     for (const { nextRequest } of this.#networks.values()) least = Math.min(least, nextRequest);
     return least;
+  }
+
+  #isManaged(ip: Uint8Array): boolean {
+    for (const { config } of this.#networks.values()) {
+      if (config?.staticIps.some((managed) => prefixContains(managed, ip)) === true) return true;
+    }
+    return false;
   }
 
   /** What waited may be understood now: of one sender, or of all. */

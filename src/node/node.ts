@@ -37,7 +37,7 @@ import { handleOk } from "./ok.ts";
 import { PathTable, pathKey } from "./path.ts";
 import { Peer, type PeerPath } from "./peer.ts";
 import type { PhysicalRules } from "./physical.ts";
-import type { CachedPeer, Datagram, Millis, NodePorts } from "./ports.ts";
+import type { CachedPeer, Datagram, Millis, NodePorts, Timed } from "./ports.ts";
 import { handlePushDirectPaths } from "./push-direct-paths.ts";
 import { BEACON_GATE_MS, type IdentityGateLimits } from "./rate-gate.ts";
 import { received } from "./received.ts";
@@ -109,6 +109,8 @@ export class Node {
   readonly okHandlers: (OkHandler | undefined)[] = new Array(32).fill(undefined);
   /** Told of every ERROR that comes in. */
   readonly errorHandlers: ErrorHandler[] = [];
+  /** What has things to do by the clock besides the node itself. */
+  readonly timed: Timed[] = [];
   /** Told when a peer that had a path has got another one; the root role fills it in. */
   peerMoved: (peer: Peer, now: Millis) => void = () => {};
   /** Told when a member has the whole of a configuration that it did not ask for; the controller role fills it in. */
@@ -302,11 +304,15 @@ export class Node {
     this.rounds.tick(now);
     this.whois.tick(now);
     this.handout.tick(now);
+    for (const role of this.timed) role.tick(now);
   }
 
   /** When `tick` wants to be called next. */
   nextDeadline(): Millis {
-    return Math.min(this.keepalive.deadline, this.rounds.deadline, this.whois.deadline, this.handout.deadline);
+    const { keepalive, rounds, whois, handout } = this;
+    let least = Math.min(keepalive.deadline, rounds.deadline, whois.deadline, handout.deadline);
+    for (const role of this.timed) least = Math.min(least, role.nextDeadline());
+    return least;
   }
 
   drop(reason: DropReason): void {

@@ -39,6 +39,12 @@ export interface Outbox {
   sockets(): readonly LocalSocket[];
 }
 
+/** Something that has things to do by the clock. */
+export interface Timed {
+  tick(now: Millis): void;
+  nextDeadline(): Millis;
+}
+
 /** Fills `into` with uniformly random bytes. */
 export type Random = (into: Uint8Array) => void;
 

@@ -33,6 +33,8 @@ export class Topology {
   readonly paths: PathTable;
   readonly memory: PeerMemory;
   physical: PhysicalRules;
+  /** Whether an IP is inside a network that we have joined: a path to it would run through itself. */
+  isInsideNetwork: (ip: Uint8Array) => boolean = () => false;
   /** Asked to forget a peer's relay route and memory when it is evicted. */
   onEvicted: (address: Address, reason: "silent" | "table-full") => void = () => {};
   readonly #maxPeers: number;
@@ -196,6 +198,7 @@ export class Topology {
     if (ip.length === 16 && ip[0] === 0x20 && ip[1] === 0x01 && ip[2] === 0x04 && ip[3] === 0x70) return false;
     const stable = this.#upstreams.get(peer)?.stableEndpoints ?? [];
     if (stable.length > 0 && !stable.some((known) => ipsEqual(known, endpoint))) return false;
+    if (this.isInsideNetwork(ip)) return false;
     return !this.physical.isBlacklisted(endpoint) && !this.physical.isBlacklistedFor(peer, endpoint);
   }
 }

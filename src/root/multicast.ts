@@ -103,6 +103,22 @@ export class MulticastTable {
     return true;
   };
 
+  /** A member subscribes that is in this process: the node itself. */
+  subscribe(networkId: bigint, group: MulticastGroup, now: Millis): void {
+    this.#subscribe(networkId, group, this.#node.identity.address, now);
+  }
+
+  /** Who subscribed, at most `limit`, the node itself left out. */
+  find(networkId: bigint, group: MulticastGroup, limit: number): Address[] {
+    const self = this.#node.identity.address;
+    const found: Address[] = [];
+    for (const address of this.#groups.get(groupKey(networkId, group))?.keys() ?? []) {
+      if (found.length >= limit) break;
+      if (address !== self) found.push(address);
+    }
+    return found;
+  }
+
   /** Drops what expired. */
   expire(now: Millis): void {
     for (const [key, members] of this.#groups) {

@@ -1,0 +1,127 @@
+/**
+ * Which addresses and routes an interface should have, given a configuration and what the host allows.
+ * Facts: vl2-ethernet.md §7.2, §7.3.
+ */
+import type { Route } from "../network/config-blobs.ts";
+import { formatIp, type IpPrefix, prefixContains } from "../protocol/inet-address.ts";
+import { type LocalSettings, mayApply } from "./local-settings.ts";
+
+/** Of routes through a gateway. */
+const ROUTE_METRIC = 5000;
+
+/** A route to install. */
+export interface PlannedRoute {
+  readonly target: IpPrefix;
+  readonly via: Uint8Array | null;
+  /** The own address that shares the longest prefix with the target. */
+  readonly source: Uint8Array | null;
+  readonly metric: number | null;
+}
+
+export interface HostPlan {
+  readonly addresses: readonly IpPrefix[];
+  /** On-link ones first: the others' gateways lie in them. */
+  readonly routes: readonly PlannedRoute[];
+}
+
+export const NOTHING_PLANNED: HostPlan = { addresses: [], routes: [] };
+
+/** `online`: a default route is only given to a network while a root can be reached. */
+export function planHost(
+  config: { readonly staticIps: readonly IpPrefix[]; readonly routes: readonly Route[] },
+  settings: LocalSettings,
+  online: boolean,
+): HostPlan {
+  const addresses = unique(config.staticIps.filter((ip) => mayApply(settings, ip)));
+  const routes: PlannedRoute[] = [];
+  const seen = new Set<string>();
+  for (const { target, via } of config.routes) {
+    if (!mayApply(settings, target) || seen.has(prefixText(target))) continue;
+    const own = addresses.filter(({ family }) => family === target.family);
+    if (own.length === 0) continue;
+    if (via !== null && own.some(({ ip }) => sameBytes(ip, via))) continue;
+    if (own.some(({ ip, bits }) => bits === target.bits && prefixContains(target, ip))) continue;
+    if (target.bits === 0 && via !== null && !online) continue;
+    seen.add(prefixText(target));
+    const source = closest(own, target.ip);
+    const metric = via === null ? null : ROUTE_METRIC;
+    for (const half of target.bits === 0 ? halvesOf(target) : [masked(target)]) {
+      routes.push({ target: half, via, source, metric });
+    }
+  }
+  return {
+    addresses,
+    routes: [...routes.filter(({ via }) => via === null), ...routes.filter(({ via }) => via !== null)],
+  };
+}
+
+/** Both halves of everything: more specific than the system's default route, which stays as it is. */
+function halvesOf({ family, ip }: IpPrefix): IpPrefix[] {
+  const upper = new Uint8Array(ip.length);
+  upper[0] = 0x80;
+  return [
+    { family, ip: new Uint8Array(ip.length), bits: 1 },
+    { family, ip: upper, bits: 1 },
+  ];
+}
+
+/** The kernel refuses targets with host bits. */
+function masked({ family, ip, bits }: IpPrefix): IpPrefix {
+  const kept = ip.map((byte, i) => byte & (0xff << Math.min(Math.max(8 * (i + 1) - bits, 0), 8)));
+  return { family, ip: kept, bits };
+}
+
+function closest(own: readonly IpPrefix[], target: Uint8Array): Uint8Array | null {
+  let best: Uint8Array | null = null;
+  let bestBits = -1;
+  for (const { ip } of own) {
+    const bits = sharedBits(ip, target);
+    if (bits <= bestBits) continue;
+    best = ip;
+    bestBits = bits;
+  }
+  return best;
+}
+
+function sharedBits(a: Uint8Array, b: Uint8Array): number {
+  for (let i = 0; i < a.length; i++) {
+    const difference = a[i]! ^ b[i]!;
+    if (difference !== 0) return 8 * i + Math.clz32(difference) - 24;
+  }
+  return 8 * a.length;
+}
+
+function unique(prefixes: readonly IpPrefix[]): IpPrefix[] {
+  const seen = new Set<string>();
+  const sorted = [...prefixes].sort((a, b) => a.family - b.family || compareBytes(a.ip, b.ip) || a.bits - b.bits);
+  return sorted.filter((prefix) => {
+    const text = formatIp(prefix.ip);
+    if (seen.has(text)) return false;
+    seen.add(text);
+    return true;
+  });
+}
+
+/** `ip/bits`, to tell prefixes apart. */
+export function prefixText({ ip, bits }: IpPrefix): string {
+  return `${formatIp(ip)}/${bits}`;
+}
+
+/** Routes are the same if everything about them is. */
+export function routeText({ target, via, source, metric }: PlannedRoute): string {
+  return [
+    prefixText(target),
+    via === null ? "-" : formatIp(via),
+    source === null ? "-" : formatIp(source),
+    metric,
+  ].join(" ");
+}
+
+function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
+  return a.length === b.length && a.every((byte, i) => byte === b[i]);
+}
+
+function compareBytes(a: Uint8Array, b: Uint8Array): number {
+  for (let i = 0; i < Math.min(a.length, b.length); i++) if (a[i] !== b[i]) return a[i]! - b[i]!;
+  return a.length - b.length;
+}
