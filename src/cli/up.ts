@@ -33,7 +33,9 @@ interface UpOptions {
 export function registerUp(program: Command, context: CliContext): void {
   program
     .command("up")
-    .description("run the daemon in the foreground; an empty home becomes a private planet first, one with a planet file a node of it")
+    .description(
+      "run the daemon in the foreground; an empty home becomes a private planet first, one with a planet file a node of it",
+    )
     .option("--home <directory>", "home directory (else ORRERY_HOME, else /var/lib/orrery)")
     .option("--config <file>", "configuration file (else ORRERY_CONFIG, else orrery.yaml in the home directory)")
     .option("--port <number>", "UDP port, and TCP port of the service API; 0 = random (listen.port)")

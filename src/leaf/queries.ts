@@ -49,7 +49,7 @@ export function networkView(network: Network, settings: LocalSettings, deviceNam
     deviceName,
     addresses: config?.staticIps ?? [],
     routes: config?.routes ?? [],
-    groups: network.subscriptions.announced(),
+    groups: network.subscriptions.own(),
     dns: config?.dns ?? { domain: "", servers: [] },
     settings,
     sso: sso ? { url: network.authenticationUrl, expiry: expiryOf(network) } : null,

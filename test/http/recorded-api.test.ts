@@ -12,8 +12,10 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { after, before, describe, test } from "node:test";
 import { type ServiceApi, startServiceApi } from "../../src/http/service.ts";
+import { parseNetworkId } from "../../src/network/network-id.ts";
 import { type IpPrefix, parseIp, parsePrefix } from "../../src/protocol/inet-address.ts";
 import { ask, engineFrom } from "./api-client.ts";
+import type { RecordedNetwork } from "./recorded-networks.ts";
 import {
   moonOf,
   peerView,
@@ -39,30 +41,16 @@ function recordings(file: string): Exchange[] {
 const OUT_OF_SCOPE: Readonly<Record<string, readonly string[]>> = {
   // The file that was in use; it is given to the fake node below.
   "local-conf": ["local.conf in use"],
-  // A leaf's networks and the controller.
+  // The controller's part, which is replayed by recorded-controller.test.ts.
   "network-node-misc": [
-    "join a network the controller does not have",
-    "invalid JSON body is discarded",
-    "empty body",
-    "change settings",
-    "not found status",
-    "leave",
-    "controller node joins its own network",
-    "controller node, own network, unauthorised",
     "authorise own node",
-    "controller node, own network, authorised",
     "own member record",
     "public network, single-address pool, default capability",
-    "b joins public",
-    "c joins public",
-    "b on public network",
-    "c on public network (pool exhausted: no address)",
     "b auto-authorised as public; default capability applied because its first request was already authorised",
     "c auto-authorised",
     "switch to private: existing members stay authorised",
     "members",
     "delete network with members",
-    "b one second after network deletion",
   ],
   // Peers that are bonded.
   bond: ["peer list with bonding", "setmtu unknown link"],
@@ -100,6 +88,9 @@ const STATUS: Record<Exchange["node"], RecordedStatus> = {
   c: recordings("local-conf")[1]!.response.json as RecordedStatus,
 };
 
+/** A network is shown here that was joined before the recording begins. */
+const EARLIER: ReadonlySet<string> = new Set(["invalid JSON body is discarded"]);
+
 const MANAGEMENT: IpPrefix[] = [parsePrefix("10.77.2.0/24")!];
 
 /** Nodes and services of one recording; state lives through its exchanges as it did then. */
@@ -135,6 +126,13 @@ class Stage {
     if (exchange.request!.path.startsWith("/peer") && exchange.response.status === 200) {
       const peers = (Array.isArray(answer) ? answer : [answer]) as RecordedPeer[];
       if (peers[0]?.address !== undefined) node.peerViews = peers.map((peer) => peerView(peer, node.identity));
+    }
+    if (/^\/network(\/|$)/.test(exchange.request!.path) && exchange.response.status === 200) {
+      const networks = (Array.isArray(answer) ? answer : [answer]) as RecordedNetwork[];
+      // Recordings begin with networks that were joined before.
+      for (const network of networks)
+        if (EARLIER.has(exchange.name)) node.networks.join(parseNetworkId(network.id)!, {});
+      for (const network of networks) if (network.id !== undefined) node.networks.became(network);
     }
     if (exchange.name === "moon list after the definition arrived") {
       node.moonWorlds = this.node("c").moonWorlds;
@@ -191,6 +189,7 @@ const FILES = [
   "config",
   "local-conf",
   "metrics-auth",
+  "network-member",
   "network-node-misc",
   "bond",
 ] as const;

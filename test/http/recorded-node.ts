@@ -13,6 +13,7 @@ import { type Address, parseAddress } from "../../src/protocol/address.ts";
 import { fromHex } from "../../src/protocol/bytes.ts";
 import { type Endpoint, parseEndpoint } from "../../src/protocol/inet-address.ts";
 import { type World, WorldType } from "../../src/world/world.ts";
+import { RecordedNetworks } from "./recorded-networks.ts";
 
 export interface RecordedPath {
   address: string;
@@ -136,6 +137,7 @@ export class RecordedNode implements ServiceBackend, NodeQueries, NodeCommands {
   /** The controller's recordings are replayed by recorded-controller.test.ts. */
   controller: ControllerManagement | null = null;
   readonly v1 = null;
+  readonly networks: RecordedNetworks;
   readonly node = this;
   readonly commands = this;
   readonly statistics = new NodeStatistics();
@@ -155,6 +157,7 @@ export class RecordedNode implements ServiceBackend, NodeQueries, NodeCommands {
   constructor(status: RecordedStatus) {
     this.#status = status;
     this.identity = identityOf(status.publicIdentity);
+    this.networks = new RecordedNetworks(this.identity.address);
   }
 
   now(): number {
