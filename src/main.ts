@@ -8,6 +8,7 @@ import { registerIdentity } from "./cli/identity.ts";
 import { registerInit } from "./cli/init.ts";
 import { registerMember } from "./cli/member.ts";
 import { registerNetwork } from "./cli/network.ts";
+import { registerRules } from "./cli/rules.ts";
 import { registerServiceVerbs } from "./cli/service-verbs.ts";
 import { registerUp } from "./cli/up.ts";
 import { registerWorld } from "./cli/world.ts";
@@ -30,6 +31,7 @@ registerIdentity(program, context);
 registerConfig(program, context);
 registerNetwork(program, context);
 registerMember(program, context);
+registerRules(program, context);
 registerController(program, context);
 registerDoctor(program, context);
 
