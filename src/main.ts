@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 /** The executable: one program, one file per command group in cli/. The only place that ends the process. */
+import { registerBackup } from "./cli/backup.ts";
 import { registerConfig } from "./cli/config.ts";
 import { type CliContext, createProgram, runCli } from "./cli/context.ts";
 import { registerController } from "./cli/controller.ts";
@@ -10,6 +11,7 @@ import { registerMember } from "./cli/member.ts";
 import { registerNetwork } from "./cli/network.ts";
 import { registerRules } from "./cli/rules.ts";
 import { registerServiceVerbs } from "./cli/service-verbs.ts";
+import { registerToken } from "./cli/token.ts";
 import { registerUp } from "./cli/up.ts";
 import { registerWorld } from "./cli/world.ts";
 import { packageVersion } from "./config/package-version.ts";
@@ -32,7 +34,9 @@ registerConfig(program, context);
 registerNetwork(program, context);
 registerMember(program, context);
 registerRules(program, context);
+registerToken(program, context);
 registerController(program, context);
+registerBackup(program, context);
 registerDoctor(program, context);
 
 process.exitCode = await runCli(program, process.argv.slice(2), context);

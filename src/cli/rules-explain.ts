@@ -9,7 +9,7 @@ import { BROADCAST_MAC, type Mac } from "../protocol/ethernet.ts";
 import { parseIp } from "../protocol/inet-address.ts";
 import { type CliContext, CliExit, EXIT_FAILURE, fail, printJson } from "./context.ts";
 import { type ApiObject, askController } from "./controller-client.ts";
-import { namedRules, type RulesOptions } from "./rules.ts";
+import { namedRules, type RulesOptions } from "./rule-sources.ts";
 
 export interface ExplainCommandOptions extends RulesOptions {
   readonly file?: string;

@@ -13,6 +13,18 @@ export type ServiceAnswer =
   | { readonly state: "refused"; readonly status: number; readonly body: string }
   | { readonly state: "absent"; readonly reason: string };
 
+/** Port and token of the service API of a home, or why they cannot be had. */
+export function serviceAddress(
+  home: string,
+): { readonly port: number; readonly token: string } | { readonly reason: string } {
+  const port = Number(readTextOrNull(join(home, "zerotier-one.port"))?.trim() ?? Number.NaN);
+  if (!Number.isInteger(port) || port < 1 || port > 65535) {
+    return { reason: `no port in ${join(home, "zerotier-one.port")}` };
+  }
+  const token = readTextOrNull(join(home, "authtoken.secret"))?.trim();
+  return token === undefined ? { reason: `cannot read ${join(home, "authtoken.secret")}` } : { port, token };
+}
+
 /** Sends one request, with a body of JSON unless it is a GET or DELETE, to the daemon of `home`. Never throws. */
 export async function askService(
   home: string,
@@ -20,12 +32,9 @@ export async function askService(
   path: string,
   body: unknown = {},
 ): Promise<ServiceAnswer> {
-  const port = Number(readTextOrNull(join(home, "zerotier-one.port"))?.trim() ?? Number.NaN);
-  if (!Number.isInteger(port) || port < 1 || port > 65535) {
-    return { state: "absent", reason: `no port in ${join(home, "zerotier-one.port")}` };
-  }
-  const token = readTextOrNull(join(home, "authtoken.secret"))?.trim();
-  if (token === undefined) return { state: "absent", reason: `cannot read ${join(home, "authtoken.secret")}` };
+  const service = serviceAddress(home);
+  if ("reason" in service) return { state: "absent", reason: service.reason };
+  const { port, token } = service;
   try {
     const response = await fetch(`http://127.0.0.1:${port}${path}`, {
       method,

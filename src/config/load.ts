@@ -53,6 +53,12 @@ export interface Config {
     readonly strangersPerSecond: number;
     readonly auditEntries: number;
   };
+  readonly console: {
+    readonly listen: ListenAddress | null;
+    readonly tls: boolean;
+    readonly certFile: string;
+    readonly keyFile: string;
+  };
   readonly leaf: {
     readonly tap: boolean;
     readonly maxNetworks: number;
@@ -178,6 +184,12 @@ function configOf(home: string, values: ConfigValues): Config {
       tap: values["leaf.tap"],
       maxNetworks: values["leaf.maxNetworks"],
       maxMembers: values["leaf.maxMembers"],
+    },
+    console: {
+      listen: values["console.listen"],
+      tls: values["console.tls"],
+      certFile: values["console.certFile"],
+      keyFile: values["console.keyFile"],
     },
     limits: {
       maxPeers: values["limits.maxPeers"],

@@ -180,6 +180,29 @@ export const KEYS = {
     help: "networks that may use the service API besides this machine; empty = loopback only",
     ...NETWORKS,
   }),
+  "console.listen": key<values.ListenAddress | null>(
+    values.listenAddress.transform((listen) => (typeof listen === "object" ? listen : null)),
+    null,
+    {
+      hot: false,
+      help: "where /api/v1 is served to other machines, for those who show an API token; off = nowhere",
+      expected: 'an address host:port, or "off"',
+      example: '"0.0.0.0:3443"',
+    },
+  ),
+  "console.tls": flag(true, false, "TLS there; off only behind a proxy on the same machine"),
+  "console.certFile": key<string>(z.string(), "", {
+    hot: false,
+    help: "certificate (PEM, with its chain); empty = one of our own, made once and kept in the home",
+    expected: "a file",
+    example: "/etc/orrery/fullchain.pem",
+  }),
+  "console.keyFile": key<string>(z.string(), "", {
+    hot: false,
+    help: "private key of that certificate (PEM)",
+    expected: "a file",
+    example: "/etc/orrery/privkey.pem",
+  }),
   "telemetry.listen": key<values.ListenAddress | null>(
     values.listenAddress.transform((listen) => (typeof listen === "object" ? listen : null)),
     { host: "127.0.0.1", port: 9994 },

@@ -5,6 +5,8 @@
 import type { Logger } from "pino";
 import type { Config } from "../config/load.ts";
 import { Controller } from "../controller/controller.ts";
+import { ApiTokens } from "../http/api-tokens.ts";
+import { EventLog } from "../http/event-log.ts";
 import { ControllerV1 } from "../http/v1/api.ts";
 import { RULE_LANGUAGE } from "../http/v1/rule-language.ts";
 import type { Identity } from "../identity/identity.ts";
@@ -13,6 +15,7 @@ import { now } from "../io/clock.ts";
 import { hostPrefixes } from "../io/host-routes.ts";
 import { randomFill } from "../io/random.ts";
 import type { Node } from "../node/node.ts";
+import { SqlApiTokens } from "../store/api-tokens.ts";
 import { hasControllerFiles, importControllerFiles } from "../store/controller-d.ts";
 import { SqlControllerStore } from "../store/controller-store.ts";
 import { DATABASE_FILE, Database } from "../store/database.ts";
@@ -61,13 +64,14 @@ export async function openControllerDatabase(
 }
 
 /** Starts the role. */
-export function startController(
+export async function startController(
   node: Node,
   { database, store }: ControllerDatabase,
   settings: Config["controller"],
   program: { readonly log: Logger; readonly version: string; readonly pool: IdentityPool },
-): ControllerRole {
+): Promise<ControllerRole> {
   const { log } = program;
+  const tokens = await ApiTokens.open(new SqlApiTokens(database, settings.auditEntries), randomFill);
   const limits = {
     ...settings,
     maxPerNetwork: settings.maxStrangers,
@@ -79,9 +83,13 @@ export function startController(
     breathe: () => new Promise((resolve) => setImmediate(resolve)),
     failed: (error) => log.error({ err: error }, "controller"),
   });
+  const events = new EventLog(now);
+  controller.subscribe((event) => events.publish(event));
   const v1 = new ControllerV1({
     controller,
     rules: RULE_LANGUAGE,
+    tokens,
+    events,
     validateIdentity: (identity) => validated(program.pool, identity),
     hostPrefixes: () =>
       hostPrefixes().map(({ prefix, interfaceName }) => ({ prefix, by: `interface ${interfaceName}` })),
@@ -90,7 +98,10 @@ export function startController(
     version: program.version,
   });
   v1.onError = (error, request) => log.error({ err: error, ...request }, "controller API");
-  const timer = setInterval(() => controller.tick(now()), TICK_MS);
+  const timer = setInterval(() => {
+    controller.tick(now());
+    tokens.save(now()).catch((error: unknown) => log.error({ err: error }, "noting the use of tokens"));
+  }, TICK_MS);
   const counts = { networks: 0, members: 0 };
   const count = async () => {
     counts.networks = await store.networkCount();

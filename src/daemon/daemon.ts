@@ -34,6 +34,7 @@ import { logEvent } from "../telemetry/events.ts";
 import { liveSource } from "../telemetry/live-source.ts";
 import { Metrics, startMetricsFile } from "../telemetry/metrics.ts";
 import { formatWorldId } from "../world/world.ts";
+import { startConsoleRole } from "./console-role.ts";
 import {
   type ControllerDatabase,
   type ControllerRole,
@@ -178,7 +179,7 @@ export class Daemon {
     this.#views = new NodeViews(this.#node, root, this.#hidden);
     if (controllerDatabase !== null) {
       const program = { log: this.#log, version: this.#options.version, pool };
-      this.#controller = startController(this.#node, controllerDatabase, this.#config.controller, program);
+      this.#controller = await startController(this.#node, controllerDatabase, this.#config.controller, program);
       this.#undo.push(() => this.#controller?.close());
     }
     this.#startLeaf(root);
@@ -192,6 +193,8 @@ export class Daemon {
     this.#controller?.tell(metrics);
     await this.#startApi(metrics);
     await this.#startTelemetry(metrics, cache);
+    const console = await startConsoleRole(this.#config.console, this.#controller?.v1 ?? null, this.#home, this.#log);
+    this.#undo.push(() => console?.close());
     this.#every(RESCAN_INTERVAL_MS, () => this.#transport.rescan());
     this.#watchLocalConf();
     this.#home.writePort(this.port);

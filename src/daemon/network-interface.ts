@@ -2,12 +2,12 @@
  * The interface of one joined network on this host: a TAP device, with the addresses, routes, MTU and DNS servers that
  * the network says and the host allows. Facts: vl2-ethernet.md §7.
  */
-import { execFile } from "node:child_process";
 import type { Logger } from "pino";
 import type { Tap, TapEvents, Taps } from "../dataplane/taps.ts";
 import type { HostNetwork } from "../io/linux/host-network.ts";
 import { wantedGroups } from "../io/linux/multicast-groups.ts";
 import { NetlinkError } from "../io/linux/netlink.ts";
+import { setLinkDns } from "../io/linux/resolved.ts";
 import {
   type HostPlan,
   NOTHING_PLANNED,
@@ -143,20 +143,10 @@ export class NetworkInterface {
     const wanted = servers.length === 0 ? "" : `${dns.domain} ${servers.join(" ")}`;
     if (wanted === this.#dns) return;
     this.#dns = wanted;
-    if (wanted === "") return this.#resolvectl(["revert", this.name]);
-    this.#resolvectl(["dns", this.name, ...servers]);
-    this.#resolvectl(["domain", this.name, `~${dns.domain}`]);
-  }
-
-  #resolvectl(words: string[]): void {
     const network = formatNetworkId(this.#id);
-    execFile("resolvectl", words, { timeout: 5000 }, (error) => {
-      if (error === null) return;
-      this.#parts.log.warn(
-        { network, reason: error.message },
-        "DNS servers of the network are not used: no systemd-resolved",
-      );
-    });
+    setLinkDns(this.name, dns.domain, servers, (reason) =>
+      this.#parts.log.warn({ network, reason }, "the network's DNS servers could not be set: no systemd-resolved here"),
+    );
   }
 }
 

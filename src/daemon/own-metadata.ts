@@ -1,5 +1,4 @@
 /** What this program says of itself when it asks for a configuration. Facts: vl2-networks.md §3. */
-import { arch, platform } from "node:os";
 import type { RequestMetadata } from "../network/request-metadata.ts";
 import { PROTOCOL_VERSION, VERSION_MAJOR, VERSION_MINOR, VERSION_REVISION } from "../protocol/constants.ts";
 
@@ -18,7 +17,7 @@ export function ownMetadata(): RequestMetadata {
     versionMinor: VERSION_MINOR,
     versionRevision: VERSION_REVISION,
     rulesEngineRevision: RULES_ENGINE_REVISION,
-    platform: `${platform()}/${ARCHITECTURES[arch()] ?? arch()}`,
+    platform: `${process.platform}/${ARCHITECTURES[process.arch] ?? process.arch}`,
     credential: "",
   };
 }

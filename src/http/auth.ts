@@ -47,6 +47,12 @@ function isPublicPath(path: string): boolean {
   return path === "/health" || path === "/sso" || path.startsWith("/app");
 }
 
+/** True if the request shows the token that opens everything, and comes from where that may be used. */
+export function holdsServiceToken(head: RequestHead, tokens: ServiceTokens, allowed: readonly IpPrefix[]): boolean {
+  const token = presentedToken(head);
+  return token !== null && isManagementSource(head.remoteAddress, allowed) && tokensEqual(token, tokens.auth);
+}
+
 /** True if the request may go on to its route. */
 export function isAuthorised(head: RequestHead, tokens: ServiceTokens, allowed: readonly IpPrefix[]): boolean {
   const token = presentedToken(head);

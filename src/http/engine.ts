@@ -3,7 +3,9 @@
  * implement it: uWebSockets.js where its native build loads, node:http everywhere else. An application sees the
  * same requests from both; test/http/engine.test.ts holds them to it.
  */
+import type { IncomingMessage } from "node:http";
 import { createRequire } from "node:module";
+import type { Duplex } from "node:stream";
 import { createNodeEngine } from "./node-engine.ts";
 import { createUwsEngine, isUwsModule, type UwsModule } from "./uws-engine.ts";
 
@@ -39,6 +41,11 @@ export interface HttpApplication {
   readonly maxBodyBytes: number;
   /** Called before the body is read. A reply ends the request here; null lets it through to `handle`. */
   admit(head: RequestHead): HttpReply | null;
+  /**
+   * A request to go on with another protocol (WebSocket), with its connection, which is the application's from then
+   * on. Without this, and with the engine on uWebSockets.js, such requests are served as plain ones.
+   */
+  readonly upgrade?: (head: RequestHead, request: IncomingMessage, socket: Duplex, rest: Buffer) => void;
   /** Must not throw: what it throws is answered by an empty 500. */
   handle(request: HttpRequest): HttpReply | Promise<HttpReply>;
 }

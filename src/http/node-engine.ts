@@ -3,7 +3,9 @@
  * ones by the body limit.
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { createServer as createSecureServer } from "node:https";
 import type { AddressInfo } from "node:net";
+import type { Duplex } from "node:stream";
 import { parseIp } from "../protocol/inet-address.ts";
 import { BodyCollector } from "./body.ts";
 import type { HttpApplication, HttpEngine, HttpListener, HttpReply, RequestHead } from "./engine.ts";
@@ -134,25 +136,38 @@ class NodeListener implements HttpListener {
   }
 }
 
-function newServer(application: HttpApplication, pending: { count: number }, timeouts: HttpTimeouts): Server {
-  const server = createServer(
-    {
-      // zerotier-cli sends HTTP/1.1 requests without one.
-      requireHostHeader: false,
-      maxHeaderSize: MAX_HEADER_BYTES,
-      headersTimeout: timeouts.headersMs,
-      requestTimeout: timeouts.requestMs,
-      connectionsCheckingInterval: timeouts.checkMs,
-      keepAliveTimeout: timeouts.keepAliveMs,
-    },
-    (request, response) => {
-      pending.count++;
-      response.once("close", () => {
-        pending.count--;
-      });
-      serve(application, request, response);
-    },
-  );
+function newServer(
+  application: HttpApplication,
+  pending: { count: number },
+  timeouts: HttpTimeouts,
+  tls: TlsMaterial | null,
+): Server {
+  const serveOne = (request: IncomingMessage, response: ServerResponse) => {
+    pending.count++;
+    response.once("close", () => {
+      pending.count--;
+    });
+    serve(application, request, response);
+  };
+  const settings = {
+    // zerotier-cli sends HTTP/1.1 requests without one.
+    requireHostHeader: false,
+    maxHeaderSize: MAX_HEADER_BYTES,
+    headersTimeout: timeouts.headersMs,
+    requestTimeout: timeouts.requestMs,
+    connectionsCheckingInterval: timeouts.checkMs,
+    keepAliveTimeout: timeouts.keepAliveMs,
+  };
+  const server =
+    tls === null ? createServer(settings, serveOne) : createSecureServer({ ...settings, ...tls }, serveOne);
+  const { upgrade } = application;
+  if (upgrade !== undefined) {
+    server.on("upgrade", (request: IncomingMessage, socket: Duplex, rest: Buffer) => {
+      // As above: a client that goes away is no event.
+      socket.on("error", () => {});
+      upgrade(headOf(request), request, socket, rest);
+    });
+  }
   server.maxConnections = MAX_CONNECTIONS;
   server.timeout = timeouts.idleMs;
   return server;
@@ -170,8 +185,14 @@ function listenOn(server: Server, host: string, port: number): Promise<number> {
   });
 }
 
-/** The engine on node:http. Other time limits are for tests. */
-export function createNodeEngine(timeouts: HttpTimeouts = TIMEOUTS): HttpEngine {
+/** A private key and its certificate, PEM. */
+export interface TlsMaterial {
+  readonly key: string;
+  readonly cert: string;
+}
+
+/** The engine on node:http, or on node:https with `tls`. Other time limits are for tests. */
+export function createNodeEngine(timeouts: HttpTimeouts = TIMEOUTS, tls: TlsMaterial | null = null): HttpEngine {
   return {
     name: "node",
     requiresHost: false,
@@ -182,7 +203,7 @@ export function createNodeEngine(timeouts: HttpTimeouts = TIMEOUTS): HttpEngine 
       const reasons: string[] = [];
       let actual = port;
       for (const host of hosts) {
-        const server = newServer(application, pending, timeouts);
+        const server = newServer(application, pending, timeouts, tls);
         try {
           actual = await listenOn(server, host, actual);
           servers.push(server);

@@ -12,8 +12,24 @@ import { JsonSyntaxError } from "../json/json-parse.ts";
 import type { NetworkMembership } from "../leaf/queries.ts";
 import type { NodeCommands, NodeQueries } from "../node/queries.ts";
 import type { Endpoint, IpPrefix } from "../protocol/inet-address.ts";
-import { isAuthorised, METRICS_PATH, type ServiceTokens } from "./auth.ts";
-import { type HttpApplication, type HttpEngine, type HttpListener, type HttpRequest, loadEngine } from "./engine.ts";
+import {
+  holdsServiceToken,
+  isAuthorised,
+  isManagementSource,
+  METRICS_PATH,
+  presentedToken,
+  type ServiceTokens,
+} from "./auth.ts";
+import {
+  type HttpApplication,
+  type HttpEngine,
+  type HttpListener,
+  type HttpReply,
+  type HttpRequest,
+  loadEngine,
+  type RequestHead,
+} from "./engine.ts";
+import { protocolToken, refuse } from "./event-stream.ts";
 import { ListenError } from "./listen.ts";
 import { errorReply, jsonpName, type Reply, renderReply, UNAUTHORISED } from "./reply.ts";
 import { Router } from "./router.ts";
@@ -27,7 +43,7 @@ import { networkRoutes } from "./routes/network.ts";
 import { orreryRoutes } from "./routes/orrery.ts";
 import { peerRoutes } from "./routes/peers.ts";
 import { statusRoutes } from "./routes/status.ts";
-import { ControllerV1 } from "./v1/api.ts";
+import { type Access, ControllerV1, isRefusal } from "./v1/api.ts";
 
 /** What /status and /config tell about the running configuration. */
 export interface ServiceConfig {
@@ -151,6 +167,8 @@ class Service implements ServiceApi {
   readonly #application: HttpApplication;
   #allowed: readonly IpPrefix[];
   #listeners: HttpListener[] = [];
+  /** A request is decided about once, before its body is read. */
+  readonly #accesses = new WeakMap<RequestHead["headers"], Access | HttpReply>();
   #trying: NodeJS.Timeout | undefined;
 
   constructor(options: ServiceApiOptions) {
@@ -161,16 +179,38 @@ class Service implements ServiceApi {
     const nameOf = (path: string, query: string) => (path === METRICS_PATH ? null : jsonpName(query));
     this.#application = {
       maxBodyBytes: MAX_BODY_BYTES,
-      admit: (head) =>
-        isAuthorised(head, options.tokens, this.#allowed)
-          ? null
-          : renderReply(UNAUTHORISED, nameOf(head.path, head.query)),
+      admit: (head) => {
+        const access = this.#v1Access(head, options);
+        if (access !== null) return isRefusal(access) ? access : null;
+        if (isAuthorised(head, options.tokens, this.#allowed)) return null;
+        return renderReply(UNAUTHORISED, nameOf(head.path, head.query));
+      },
+      upgrade: (head, request, socket, rest) => {
+        const { v1 } = options.backend;
+        const access = this.#v1Access(head, options);
+        if (v1 === null || access === null) return refuse(socket, 400, "there is nothing to upgrade to here");
+        v1.upgrade(head, access, request, socket, rest);
+      },
       handle: async (request) => {
         const { v1 } = options.backend;
-        if (v1 !== null && ControllerV1.serves(request.path)) return v1.handle(request);
+        const access = this.#v1Access(request, options);
+        if (v1 !== null && access !== null) return isRefusal(access) ? access : v1.handle(request, access);
         return renderReply(await dispatch(router, request, options), nameOf(request.path, request.query));
       },
     };
+  }
+
+  /** Who may use our own API; null for a path that is not below it. It is open where management is. */
+  #v1Access(head: RequestHead, { backend, tokens }: ServiceApiOptions): Access | HttpReply | null {
+    const { v1 } = backend;
+    if (v1 === null || !ControllerV1.serves(head.path)) return null;
+    if (!isManagementSource(head.remoteAddress, this.#allowed)) return renderReply(UNAUTHORISED, null);
+    const known = this.#accesses.get(head.headers);
+    if (known !== undefined) return known;
+    const isService = holdsServiceToken(head, tokens, this.#allowed);
+    const access = v1.authenticate(presentedToken(head) ?? protocolToken(head), isService, head.remoteAddress);
+    this.#accesses.set(head.headers, access);
+    return access;
   }
 
   get port(): number {

@@ -35,6 +35,7 @@ import {
 import { acquirePidFile, releasePidFile } from "./pid-file.ts";
 import { formatSigningKey, parseSigningKey } from "./signing-keys.ts";
 
+const MAX_PEM_BYTES = 65_536;
 const DIRECTORY_MODE = 0o755;
 const SECRET_DIRECTORY_MODE = 0o700;
 const MAX_TEXT_BYTES = 65_536;
@@ -204,6 +205,25 @@ export class Home implements WorldStore {
   /** The token that opens /metrics only; made if missing. */
   metricsToken(random: Random): string {
     return this.#token("metricstoken.secret", random);
+  }
+
+  /** Key and certificate of the console; null if none were made. */
+  consoleCertificate(): { readonly key: string; readonly cert: string } | null {
+    const key = this.#readSecret(this.file("console-key.pem"));
+    const cert = readTextIfPresent(this.file("console-cert.pem"), MAX_PEM_BYTES);
+    return key === null || cert === null ? null : { key, cert };
+  }
+
+  /** A PEM file of the operator's, wherever it is. Throws ConfigError if it is not there. */
+  readPem(path: string): string {
+    const text = readTextIfPresent(path, MAX_PEM_BYTES);
+    if (text !== null) return text;
+    throw new ConfigError("is not there", { file: path, advice: "name a PEM file, or none at all" });
+  }
+
+  saveConsoleCertificate({ key, cert }: { readonly key: string; readonly cert: string }): void {
+    writeIfChanged(this.file("console-key.pem"), key, SECRET_MODE);
+    writeIfChanged(this.file("console-cert.pem"), cert, PUBLIC_MODE);
   }
 
   /** 24 characters a-z0-9 without newline (local-api.md §2); other text found there is used as it is. */

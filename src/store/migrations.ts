@@ -113,7 +113,20 @@ async function controllerTables(db: Kysely<unknown>): Promise<void> {
     .execute();
 }
 
-export const MIGRATIONS: readonly Migration[] = [controllerTables];
+async function apiTokens(db: Kysely<unknown>): Promise<void> {
+  await db.schema
+    .createTable("api_tokens")
+    .addColumn("id", "text", (column) => column.primaryKey().notNull())
+    .addColumn("hash", "blob", (column) => column.notNull())
+    .addColumn("name", "text", (column) => column.notNull())
+    .addColumn("scope", "text", (column) => column.notNull())
+    .addColumn("created_at", "bigint", (column) => column.notNull())
+    .addColumn("expires_at", "bigint", (column) => column.notNull())
+    .addColumn("last_used_at", "bigint", (column) => column.notNull())
+    .execute();
+}
+
+export const MIGRATIONS: readonly Migration[] = [controllerTables, apiTokens];
 
 /** The version that a database has; 0 = it is empty. */
 async function versionOf(db: Kysely<unknown>): Promise<number> {

@@ -6,6 +6,7 @@
  *   members         one a member, with how it was when it last asked for its configuration
  *   member_ips      one a managed address of a member
  *   audit           who changed what                join_tokens     whoever shows one becomes a member
+ *   api_tokens      who may use the API from elsewhere
  *   markers         what has happened once          schema_version  which migrations have run
  *
  * Ids are lower-case hex of full length, so that texts order as numbers do; flags are 0 and 1; times are ms since the
@@ -86,6 +87,18 @@ export interface JoinTokensTable {
   readonly authorization_ms: number;
 }
 
+export interface ApiTokensTable {
+  readonly id: string;
+  readonly hash: Uint8Array;
+  readonly name: string;
+  readonly scope: string;
+  readonly created_at: number;
+  /** 0 = never. */
+  readonly expires_at: number;
+  /** 0 = never. */
+  readonly last_used_at: number;
+}
+
 export interface MarkersTable {
   readonly name: string;
   readonly value: string;
@@ -102,6 +115,7 @@ export interface Tables {
   readonly member_ips: MemberIpsTable;
   readonly audit: AuditTable;
   readonly join_tokens: JoinTokensTable;
+  readonly api_tokens: ApiTokensTable;
   readonly markers: MarkersTable;
   readonly schema_version: SchemaVersionTable;
 }

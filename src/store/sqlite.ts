@@ -131,3 +131,16 @@ export function openSqliteReader(path: string): SqlConnection {
   connection.exec("PRAGMA query_only = ON");
   return connection;
 }
+
+/**
+ * Copies a database to a new file while others go on using it: what was committed when it began is in the copy.
+ * Throws ConfigError or what the database says.
+ */
+export function snapshotSqlite(from: string, to: string): void {
+  const connection = openSqlite(from);
+  try {
+    connection.exec(`vacuum into '${to.replaceAll("'", "''")}'`);
+  } finally {
+    connection.close();
+  }
+}

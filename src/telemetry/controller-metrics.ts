@@ -96,6 +96,17 @@ const OURS: readonly MetricDefinition[] = [
   gauge("orrery_database_bytes", "Size of orrery.db with its write-ahead log.", {
     read: of(({ database }, put) => put(database.bytes)),
   }),
+  counter("orrery_api_token_checks_total", "Requests that showed an API token, by what came of it.", {
+    labels: ["result"],
+    read: of(({ api }, put) => putEach(put, "result", api.tokenChecks)),
+  }),
+  gauge("orrery_api_tokens", "API tokens that exist.", { read: of(({ api }, put) => put(api.tokenCount)) }),
+  gauge("orrery_event_watchers", "Connections that watch the event stream.", {
+    read: of(({ api }, put) => put(api.watchers)),
+  }),
+  counter("orrery_event_watchers_too_slow_total", "Watchers that were let go because they read too slowly.", {
+    read: of(({ api }, put) => put(api.watchersTooSlow)),
+  }),
   counter("orrery_api_requests_total", "Requests to /api/v1, by what they are about and whether they were done.", {
     labels: ["outcome", "route"],
     read: of(({ api }, put) => {

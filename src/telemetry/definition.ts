@@ -27,7 +27,10 @@ export interface ControllerSource {
   /** As counted last: counting takes a query. */
   readonly counts: { readonly networks: number; readonly members: number };
   readonly database: { readonly bytes: number };
-  readonly api: Pick<ControllerV1, "requests" | "refused">;
+  readonly api: Pick<
+    ControllerV1,
+    "requests" | "refused" | "tokenChecks" | "tokenCount" | "watchers" | "watchersTooSlow"
+  >;
 }
 
 /** Everything that metrics are made of. Read at scrape time only, each field each time: use a getter

@@ -7,46 +7,29 @@ import { after, before, describe, test } from "node:test";
 import { createProgram, runCli } from "../../src/cli/context.ts";
 import { registerMember } from "../../src/cli/member.ts";
 import { registerNetwork } from "../../src/cli/network.ts";
-import { type ServiceApi, startServiceApi } from "../../src/http/service.ts";
-import { ControllerV1 } from "../../src/http/v1/api.ts";
-import { RULE_LANGUAGE } from "../../src/http/v1/rule-language.ts";
+import type { ServiceApi } from "../../src/http/service.ts";
 import type { Identity } from "../../src/identity/identity.ts";
 import { formatAddress } from "../../src/protocol/address.ts";
-import { RecordedNode } from "../http/recorded-node.ts";
-import { recordedStatus } from "../http/recorded-status.ts";
-import { IDENTITIES, testPlanet } from "../support/constellation.ts";
-import { ControlledNode } from "../support/controlled-node.ts";
+import { IDENTITIES } from "../support/constellation.ts";
+import type { ControlledNode } from "../support/controlled-node.ts";
+import { SERVICE_TOKEN, ServedController } from "../support/served-controller.ts";
 
-const [SELF, A] = IDENTITIES as [Identity, Identity];
-const TOKEN = "abcdefghijklmnopqrstuvwx";
+const [, A] = IDENTITIES as [Identity, Identity];
 
 describe("networks from the command line", () => {
   const home = mkdtempSync(join(tmpdir(), "orrery-network-"));
   let it: ControlledNode;
   let service: ServiceApi;
-  let v1: ControllerV1;
+  let served: ServedController;
 
   before(async () => {
-    it = await ControlledNode.open(SELF, testPlanet([{ identity: SELF, endpoints: ["64.0.0.1/9993"] }]));
-    v1 = new ControllerV1({
-      controller: it.controller,
-      rules: RULE_LANGUAGE,
-      validateIdentity: async () => true,
-      hostPrefixes: () => [],
-      random: it.node.ports.random,
-      now: () => it.now,
-      version: "0.0.0-test",
-    });
-    const backend = Object.assign(new RecordedNode(recordedStatus()), { controller: it.controller, v1 });
-    const tokens = { auth: TOKEN, metrics: "zyxwvutsrqponmlkjihgfedc" };
-    service = await startServiceApi({ port: 0, backend, tokens, allowManagementFrom: [] });
+    served = await ServedController.open();
+    ({ it, service } = served);
     writeFileSync(join(home, "zerotier-one.port"), String(service.port));
-    writeFileSync(join(home, "authtoken.secret"), TOKEN, { mode: 0o600 });
+    writeFileSync(join(home, "authtoken.secret"), SERVICE_TOKEN, { mode: 0o600 });
   });
   after(async () => {
-    await service.close();
-    v1.close();
-    await it.close();
+    await served.close();
     rmSync(home, { recursive: true });
   });
 

@@ -94,6 +94,7 @@ limits: {maxPeers: 1, cachePeers: 2, maxPairs: 3, maxMulticastMembers: 4, identi
   identityPerPrefixPerMinute: 7, identityPerPrefixBurst: 8, identityPerSecond: 9}
 controller: {enabled: false, maxSessions: 101, cachedNetworks: 2, cachedMembers: 3, maxUnderWay: 4, maxMembers: 5,
   maxStrangers: 6, strangersPerSecond: 7, auditEntries: 108}
+console: {listen: "0.0.0.0:3443", tls: false, certFile: a.pem, keyFile: b.pem}
 leaf: {tap: false, maxNetworks: 5, maxMembers: 77}
 api: {enabled: false, allowManagementFrom: [10.1.1.1, 192.168.7.9/16]}
 telemetry: {listen: "[::1]:9000", metricsFile: false, peerSeries: 3}

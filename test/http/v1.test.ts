@@ -1,15 +1,15 @@
 /** Our own API, over the real engine and a database in memory, as programs use it. */
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
-import { ControllerV1 } from "../../src/http/v1/api.ts";
-import { RULE_LANGUAGE } from "../../src/http/v1/rule-language.ts";
+import type { ControllerV1 } from "../../src/http/v1/api.ts";
 import type { Identity } from "../../src/identity/identity.ts";
 import { parseJson } from "../../src/json/json-parse.ts";
 import { formatNetworkId } from "../../src/network/network-id.ts";
 import { formatAddress } from "../../src/protocol/address.ts";
 import { parsePrefix } from "../../src/protocol/inet-address.ts";
-import { IDENTITIES, testPlanet } from "../support/constellation.ts";
-import { ControlledNode } from "../support/controlled-node.ts";
+import { IDENTITIES } from "../support/constellation.ts";
+import type { ControlledNode } from "../support/controlled-node.ts";
+import { ServedController } from "../support/served-controller.ts";
 
 const [SELF, A, B] = IDENTITIES as [Identity, Identity, Identity];
 
@@ -23,24 +23,14 @@ interface Answer {
 describe("the API of the controller", () => {
   let it: ControlledNode;
   let v1: ControllerV1;
+  let served: ServedController;
   let network = "";
 
   before(async () => {
-    it = await ControlledNode.open(SELF, testPlanet([{ identity: SELF, endpoints: ["64.0.0.1/9993"] }]));
-    v1 = new ControllerV1({
-      controller: it.controller,
-      rules: RULE_LANGUAGE,
-      validateIdentity: async () => true,
-      hostPrefixes: () => [{ prefix: parsePrefix("10.144.0.0/16")!, by: "interface eth0" }],
-      random: it.node.ports.random,
-      now: () => it.now,
-      version: "0.0.0-test",
-    });
+    served = await ServedController.open([{ prefix: parsePrefix("10.144.0.0/16")!, by: "interface eth0" }]);
+    ({ it, v1 } = served);
   });
-  after(async () => {
-    v1.close();
-    await it.close();
-  });
+  after(() => served.close());
 
   async function ask(
     method: string,

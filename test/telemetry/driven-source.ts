@@ -56,7 +56,14 @@ export class DrivenSource implements MetricsSource {
     gauges: { sessions: 0, pushesWaiting: 0, pushesUnacknowledged: 0, revocationsPending: 0 },
     counts: { networks: 0, members: 0 },
     database: { bytes: 4096 },
-    api: { requests: noRequests(), refused: noRequests() },
+    api: {
+      requests: noRequests(),
+      refused: noRequests(),
+      tokenChecks: { valid: 0, invalid: 0, blocked: 0 },
+      tokenCount: 0,
+      watchers: 0,
+      watchersTooSlow: 0,
+    },
   };
   readonly cache = {
     peers: 0,

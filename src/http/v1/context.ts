@@ -4,6 +4,8 @@ import type { OccupiedPrefix } from "../../controller/subnets.ts";
 import type { Identity } from "../../identity/identity.ts";
 import type { JsonValue } from "../../json/json.ts";
 import type { Random } from "../../node/ports.ts";
+import type { ApiTokens } from "../api-tokens.ts";
+import type { EventLog } from "../event-log.ts";
 
 /** Something wrong or doubtful in a rules source. Line and column from 1. */
 export interface RulesProblem {
@@ -57,6 +59,8 @@ export interface RuleLanguage {
 export interface V1Context {
   readonly controller: ControllerManagement;
   readonly rules: RuleLanguage;
+  readonly tokens: ApiTokens;
+  readonly events: EventLog;
   /** True if address and keys belong together (it takes a memory-hard hash). */
   validateIdentity(identity: Identity): Promise<boolean>;
   /** What the host is connected to now. */

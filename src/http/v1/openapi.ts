@@ -41,7 +41,13 @@ export function openApiDocument(operations: readonly Operation[], version: strin
     servers: [{ url: "/api/v1" }],
     security: [{ token: [] }],
     components: {
-      securitySchemes: { token: { type: "http", scheme: "bearer", description: "the token in authtoken.secret" } },
+      securitySchemes: {
+        token: {
+          type: "http",
+          scheme: "bearer",
+          description: "an API token (orr_…), or the token in authtoken.secret",
+        },
+      },
       schemas: { Error: ERROR_BODY },
     },
     paths,

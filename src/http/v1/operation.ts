@@ -16,6 +16,8 @@ export const ROUTE_CLASSES = [
   "join-tokens",
   "join",
   "audit",
+  "tokens",
+  "events",
   "subnets",
   "openapi",
 ] as const;
