@@ -150,7 +150,7 @@ function validated(pool: IdentityPool, identity: Identity): Promise<boolean> {
 /** Takes the reference's networks over when this home is started for the first time. From then on the database counts. */
 async function takeOver(home: Home, database: Database, store: SqlControllerStore, log: Logger): Promise<void> {
   if (!hasControllerFiles(home.path) || (await database.marker(TAKEN_OVER)) !== null) return;
-  const { networks, members, skipped } = await importControllerFiles(home.path, store);
+  const { networks, members, skipped } = await importControllerFiles(home.path, store, now());
   await database.setMarker(TAKEN_OVER, String(now()));
   for (const reason of skipped) log.warn({ reason }, "a file of controller.d was not taken over");
   log.info({ networks, members }, "took over controller.d: orrery.db counts from now on");

@@ -12,10 +12,17 @@
 import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import type { ControllerStore } from "../controller/ports.ts";
-import { type MemberRecord, type NetworkRecord, NO_MEMBER_OWN, NO_NETWORK_OWN } from "../controller/records.ts";
+import {
+  type MemberRecord,
+  type NetworkRecord,
+  NO_MEMBER_OWN,
+  NO_NETWORK_OWN,
+  type Presence,
+} from "../controller/records.ts";
 import { formatJson, isJsonObject, type JsonObject } from "../json/json.ts";
 import { parseJson } from "../json/json-parse.ts";
 import { formatNetworkId, parseNetworkId } from "../network/network-id.ts";
+import { encodeRequestMetadata } from "../network/request-metadata.ts";
 import { formatAddress, parseAddress } from "../protocol/address.ts";
 import { makeDirectory, readTextIfPresent, SECRET_MODE, writeIfChanged } from "./atomic-file.ts";
 
@@ -48,6 +55,7 @@ export function hasControllerFiles(home: string): boolean {
 export async function importControllerFiles(
   home: string,
   store: ControllerStore,
+  seenAt: number | null = null,
   progress: (records: number) => void = () => {},
 ): Promise<ControllerFilesReport> {
   const root = join(home, DIRECTORY, "network");
@@ -59,7 +67,11 @@ export async function importControllerFiles(
     const records = membersIn(directory, id, skipped);
     const taken = await importAll(
       records,
-      (tx, record) => tx.putMember(record),
+      async (tx, record) => {
+        await tx.putMember(record);
+        const presence = seenAt === null ? null : presumed(record, seenAt);
+        if (presence !== null) await tx.putPresences([presence]);
+      },
       store,
       (count) => progress(networks.length + members + count),
     );
@@ -106,6 +118,31 @@ async function exportMembers(root: string, id: bigint, store: ControllerStore): 
     after = records.at(-1)!.address;
   }
 }
+
+/**
+ * A member as it may be online now: its record tells the software that it last asked with, and a change has to reach it
+ * before it asks again. Null if it is not authorized, or never asked.
+ */
+function presumed({ networkId, address, json }: MemberRecord, lastSeen: number): Presence | null {
+  const number = (key: string) => (typeof json[key] === "number" ? Number(json[key]) : UNKNOWN_VERSION);
+  const protocolVersion = number("vProto");
+  if (json["authorized"] !== true || protocolVersion <= 0) return null;
+  const metadata = encodeRequestMetadata({
+    formatVersion: CONFIG_FORMAT_VERSION,
+    vendor: 0,
+    protocolVersion,
+    versionMajor: Math.max(number("vMajor"), 0),
+    versionMinor: Math.max(number("vMinor"), 0),
+    versionRevision: Math.max(number("vRev"), 0),
+    rulesEngineRevision: 1,
+    platform: "",
+    credential: "",
+  });
+  return { networkId, address, lastSeen, metadata, physicalAddress: "" };
+}
+
+const UNKNOWN_VERSION = -1;
+const CONFIG_FORMAT_VERSION = 7;
 
 type Transaction = Parameters<Parameters<ControllerStore["transaction"]>[0]>[0];
 

@@ -98,7 +98,7 @@ describe("the service API", () => {
     assert.equal(unknown.body, "cb({});");
   });
 
-  test("answers the routes of a leaf and of a controller that is switched off honestly", async () => {
+  test("answers the routes of a leaf that has joined nothing, and of a controller that is switched off", async () => {
     const id = "9c650471be000002";
     const cases: [string, string, number, string][] = [
       ["GET", "/network", 200, "[]"],
@@ -116,9 +116,13 @@ describe("the service API", () => {
     }
     for (const method of ["POST", "PUT"]) {
       const join = await ask(service.port, `/network/${id}`, { method, headers: AUTH, body: "{}" });
-      assert.equal(join.status, 501);
-      assert.match((JSON.parse(join.body) as { error: string }).error, /leaf role/);
+      assert.equal(join.status, 200);
+      assert.equal((JSON.parse(join.body) as { status: string }).status, "REQUESTING_CONFIGURATION");
     }
+    assert.equal(
+      (await ask(service.port, `/network/${id}`, { method: "DELETE", headers: AUTH })).body,
+      '{"result":true}',
+    );
   });
 
   test("orbits and deorbits by any spelling of the digits, and PUT is POST", async () => {

@@ -4,6 +4,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync }
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterEach, beforeEach, describe, test } from "node:test";
+import { decodeRequestMetadata } from "../../src/network/request-metadata.ts";
 import { exportControllerFiles, hasControllerFiles, importControllerFiles } from "../../src/store/controller-d.ts";
 import { SqlControllerStore } from "../../src/store/controller-store.ts";
 import { Database } from "../../src/store/database.ts";
@@ -13,6 +14,19 @@ const fixture = (name: string) =>
 const HOME_FILES = (fixture("home-files") as { files: Record<string, string> }).files;
 const PLACED = (fixture("controller-import") as { exchanges: { files?: Record<string, unknown> }[] }).exchanges[0]!
   .files!;
+
+const EVERY_MEMBER = {
+  limit: 100,
+  cursor: null,
+  search: "",
+  authorized: null,
+  bridge: null,
+  stranger: null,
+  seenSince: null,
+  notSeenSince: null,
+  order: "address",
+  descending: false,
+} as const;
 
 describe("controller.d", () => {
   let home: string;
@@ -47,6 +61,21 @@ describe("controller.d", () => {
     assert.deepEqual(await exportControllerFiles(home, store), { networks: 1, members: 3, skipped: [] });
     for (const [path, content] of files) assert.equal(readFileSync(join(home, path), "utf8"), content, path);
     assert.equal(statSync(join(home, "controller.d")).mode & 0o777, 0o700);
+  });
+
+  test("says who may be online, so that a change reaches them before they ask again", async () => {
+    const at = 1_800_000_000_000;
+    for (const [path, content] of Object.entries(HOME_FILES)) if (path.startsWith("controller.d/")) put(path, content);
+    await importControllerFiles(home, store, at);
+    const [id] = await store.networkIds(null, 1);
+    const presences = await store.presences(id!, at, 100);
+    const members = await store.members({ ...EVERY_MEMBER, networkId: id! });
+    const authorized = members.items.filter(
+      ({ record }) => record.json["authorized"] === true && Number(record.json["vProto"]) > 0,
+    );
+    assert.ok(presences.length > 0);
+    assert.equal(presences.length, authorized.length);
+    assert.equal(decodeRequestMetadata(presences[0]!.metadata).protocolVersion, 12);
   });
 
   test("is read as the reference reads it: bad files are skipped, the id inside counts, unknown keys stay", async () => {
