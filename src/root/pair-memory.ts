@@ -135,6 +135,13 @@ export class PairMemory {
     return this.#passed(entry, now);
   }
 
+  /** Reads the set of a pair, so that it is at hand when `relayedHalves` needs it. The value means nothing. */
+  touch(fromHigh: number, fromLow: number, toHigh: number, toLow: number): number {
+    const swap = isGreater(fromHigh, fromLow, toHigh, toLow);
+    const set = this.#set(swap ? toLow : fromLow, swap ? fromLow : toLow);
+    return this.#words[set]! ^ this.#words[set + STATE]!;
+  }
+
   #passed(entry: number, now: number): boolean {
     const words = this.#words;
     const quietFor = (now - words[entry + SEEN]!) | 0;
