@@ -325,7 +325,7 @@ export class Daemon {
     const { identityThreads } = limits;
     const controller = this.#controller?.source ?? null;
     const parts = { node: this.#views, plane: this.#plane, pool, identityThreads, cache, controller, version };
-    const source = liveSource(parts);
+    const source = liveSource({ ...parts, leaf: this.#leaf.leaf, interfaces: () => this.#leaf.interfaceTraffic() });
     const metrics = new Metrics(source, { peerSeries: telemetry.peerSeries });
     this.#undo.push(() => metrics.stop());
     if (!telemetry.metricsFile) return metrics;
@@ -397,4 +397,4 @@ export class Daemon {
   }
 }
 
-const LOOPBACK = new Uint8Array([127, 0, 0, 1]);
+const LOOPBACK = Uint8Array.of(127, 0, 0, 1);

@@ -3,7 +3,7 @@
  */
 import type { Logger } from "pino";
 import type { Config } from "../config/load.ts";
-import { Taps } from "../dataplane/taps.ts";
+import { Taps, type TapTraffic } from "../dataplane/taps.ts";
 import { now } from "../io/clock.ts";
 import { HostNetwork } from "../io/linux/host-network.ts";
 import { type Libc, loadLibc } from "../io/linux/libc.ts";
@@ -127,7 +127,8 @@ export class LeafRole implements NetworkMembership {
     return () => listeners.delete(listener);
   }
 
-  get interfaceTraffic() {
+  /** Null without interfaces. */
+  interfaceTraffic(): Readonly<TapTraffic> | null {
     return this.#host?.taps.traffic ?? null;
   }
 

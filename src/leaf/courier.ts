@@ -82,7 +82,11 @@ export class Courier {
     const view = this.#view.load(frame.etherType, frame.data);
     const outcome = filterFrame(network.rules, network.capabilities, view, context, !noTee);
     this.#copy(network, frame, outcome, now);
-    if (outcome.verdict === ACCEPTED) return true;
+    if (outcome.verdict === ACCEPTED) {
+      network.verdicts.accepted.tx++;
+      return true;
+    }
+    network.verdicts.refused.tx++;
     this.#statistics.dropOut(outcome.redirected ? "redirected" : "rules");
     return false;
   }
@@ -95,7 +99,11 @@ export class Courier {
     const shown = member.usableCapabilities(network.members.window, rulesOfCapability);
     const outcome = filterFrame(network.rules, shown, view, context, true);
     this.#copy(network, frame, outcome, now);
-    if (outcome.verdict !== ACCEPTED && outcome.verdict !== SUPER_ACCEPTED) this.#statistics.dropIn("rules");
+    if (outcome.verdict === ACCEPTED || outcome.verdict === SUPER_ACCEPTED) network.verdicts.accepted.rx++;
+    else {
+      network.verdicts.refused.rx++;
+      this.#statistics.dropIn("rules");
+    }
     return outcome.verdict;
   }
 

@@ -126,6 +126,37 @@ export class Leaf {
     return this.#networks.values();
   }
 
+  /** How full the bounded tables are, over all networks. */
+  gauges(): Record<"members" | "groups" | "group_members" | "bridge_routes" | "bridged_groups" | "parked", number> {
+    const sums = {
+      members: 0,
+      groups: 0,
+      group_members: 0,
+      bridge_routes: 0,
+      bridged_groups: 0,
+      parked: this.parked.size,
+    };
+    for (const network of this.#networks.values()) {
+      sums.members += network.members.size;
+      sums.groups += network.groups.groups;
+      sums.group_members += network.groups.members;
+      sums.bridge_routes += network.bridgeRoutes.size;
+      sums.bridged_groups += network.subscriptions.bridgedCount;
+    }
+    return sums;
+  }
+
+  /** Entries of these that made room for others, or were not taken. Of networks that are joined now. */
+  evictions(): Record<"members" | "group_members" | "bridged_groups" | "parked", number> {
+    const sums = { members: 0, group_members: 0, bridged_groups: 0, parked: this.parked.evicted };
+    for (const network of this.#networks.values()) {
+      sums.members += network.members.evicted;
+      sums.group_members += network.groups.refused;
+      sums.bridged_groups += network.subscriptions.refused;
+    }
+    return sums;
+  }
+
   /** A whole Ethernet frame that the interface of a network sends. */
   frame(id: NetworkId, bytes: Uint8Array, now: Millis): void {
     const network = this.#networks.get(id);

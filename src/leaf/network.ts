@@ -24,14 +24,16 @@ import { RemoteMembers } from "./remote-members.ts";
 import { Subscriptions } from "./subscriptions.ts";
 
 /** What the reference calls it (local-api.md §3). */
-export type NetworkStatus =
-  | "REQUESTING_CONFIGURATION"
-  | "OK"
-  | "ACCESS_DENIED"
-  | "NOT_FOUND"
-  | "PORT_ERROR"
-  | "CLIENT_TOO_OLD"
-  | "AUTHENTICATION_REQUIRED";
+export const NETWORK_STATUSES = [
+  "REQUESTING_CONFIGURATION",
+  "OK",
+  "ACCESS_DENIED",
+  "NOT_FOUND",
+  "PORT_ERROR",
+  "CLIENT_TOO_OLD",
+  "AUTHENTICATION_REQUIRED",
+] as const;
+export type NetworkStatus = (typeof NETWORK_STATUSES)[number];
 
 /** Why there is no new configuration. */
 export type NetworkFailure = "ACCESS_DENIED" | "NOT_FOUND" | "AUTHENTICATION_REQUIRED";
@@ -55,6 +57,8 @@ export class Network {
   readonly subscriptions = new Subscriptions();
   readonly groups: GroupTable;
   readonly bridgeRoutes = new BridgeRoutes();
+  /** What the rules said about frames that we sent and that came in. */
+  readonly verdicts = { accepted: { tx: 0, rx: 0 }, refused: { tx: 0, rx: 0 } };
   readonly #self: Address;
   #controllerIdentity: Identity | null = null;
 

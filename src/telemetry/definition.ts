@@ -2,8 +2,10 @@
 import type { ControllerStatistics } from "../controller/statistics.ts";
 import type { RelayCounters } from "../dataplane/counters.ts";
 import type { WorkerStatistics } from "../dataplane/plane.ts";
+import type { TapTraffic } from "../dataplane/taps.ts";
 import type { ControllerV1 } from "../http/v1/api.ts";
 import type { TransportStatistics } from "../io/transport.ts";
+import type { Leaf } from "../leaf/leaf.ts";
 import type { Millis } from "../node/ports.ts";
 import type { NodeQueries, PeerView } from "../node/queries.ts";
 import type { NodeGauges, NodeStatistics } from "../node/statistics.ts";
@@ -33,6 +35,10 @@ export interface MetricsSource {
   readonly transport: TransportStatistics;
   readonly identityPool: { readonly queued: number; readonly threads: number };
   readonly cache: PeerCacheStatistics;
+  /** The leaf role; it has joined nothing if it is not used. */
+  readonly leaf: Pick<Leaf, "statistics" | "networks" | "gauges" | "evictions">;
+  /** Null without interfaces. */
+  interfaces(): Readonly<TapTraffic> | null;
   /** Null if this node controls no networks. */
   readonly controller: ControllerSource | null;
   /** The program's version, for `orrery_build_info`. */

@@ -14,6 +14,8 @@ export interface LiveParts {
   readonly pool: IdentityPool;
   readonly identityThreads: number;
   readonly cache: FilePeerCache;
+  readonly leaf: MetricsSource["leaf"];
+  readonly interfaces: MetricsSource["interfaces"];
   readonly controller: ControllerSource | null;
   /** Of the program. */
   readonly version: string;
@@ -25,6 +27,8 @@ export function liveSource({
   pool,
   identityThreads,
   cache,
+  leaf,
+  interfaces,
   controller,
   version,
 }: LiveParts): MetricsSource {
@@ -45,6 +49,8 @@ export function liveSource({
     get cache() {
       return cache.statistics;
     },
+    leaf,
+    interfaces,
     controller,
     version,
     now,

@@ -15,6 +15,7 @@ import { CONFIG_PUSH, CONTROLLER_METRICS } from "./controller-metrics.ts";
 import type { HistogramMetric, Labels, MetricDefinition, MetricsSource, Reading, ReadMetric } from "./definition.ts";
 import { watchEventLoop } from "./event-loop.ts";
 import { formatFamily } from "./exposition.ts";
+import { LEAF_METRICS } from "./leaf-metrics.ts";
 import { ORRERY_METRICS, TIME_TO_DIRECT } from "./orrery-metrics.ts";
 import { EDGE_METRICS, EVENT_LOOP_LAG } from "./process-metrics.ts";
 import { PEER_LATENCY, REFERENCE_METRICS } from "./reference-metrics.ts";
@@ -25,6 +26,7 @@ export type { MetricsSource } from "./definition.ts";
 export const METRICS: readonly MetricDefinition[] = [
   ...REFERENCE_METRICS,
   ...CONTROLLER_METRICS,
+  ...LEAF_METRICS,
   ...ORRERY_METRICS,
   ...EDGE_METRICS,
 ];

@@ -2,11 +2,12 @@
  * The metric families of the reference, so that its dashboards and scripts keep working: names, labels, help texts,
  * types and order are those of metrics.md ("Node"). Names without `_total` and milliseconds as a unit are theirs.
  *
- * The families by network are declared and empty until this node joins one. The families by peer are empty unless
+ * The families by network are empty until this node joins one. The families by peer are empty unless
  * the operator opts in: a root has as many peers as it has clients, and a series for each would be the largest thing
  * in anybody's Prometheus (metrics.ts has the cap). Of these, packets and packet errors are always empty: they would
  * need counters for each peer.
  */
+import { formatNetworkId } from "../network/network-id.ts";
 import { formatAddress } from "../protocol/address.ts";
 import { ErrorCode, VERB_NAMES } from "../protocol/verbs.ts";
 import { counter, gauge, type HistogramMetric, type MetricDefinition } from "./definition.ts";
@@ -65,14 +66,28 @@ export const REFERENCE_METRICS: readonly MetricDefinition[] = [
       put(0, { direction: "tx", protocol: "tcp" });
     },
   }),
-  gauge("zt_num_networks", "number of networks this instance is joined to", { read: (_reading, put) => put(0) }),
+  gauge("zt_num_networks", "number of networks this instance is joined to", {
+    read: ({ source }, put) => put([...source.leaf.networks()].length),
+  }),
   gauge("zt_network_multicast_groups_subscribed", "number of multicast groups networks are subscribed to", {
     labels: ["network_id"],
-    read: () => {},
+    read: ({ source }, put) => {
+      for (const { id, subscriptions } of source.leaf.networks()) {
+        put(subscriptions.own().length, { network_id: formatNetworkId(id) });
+      }
+    },
   }),
   counter("zt_network_packets", "number of incoming/outgoing packets per network", {
     labels: ["accepted", "direction", "network_id"],
-    read: () => {},
+    read: ({ source }, put) => {
+      for (const { id, verdicts } of source.leaf.networks()) {
+        const network_id = formatNetworkId(id);
+        put(verdicts.accepted.rx, { accepted: "yes", direction: "rx", network_id });
+        put(verdicts.refused.rx, { accepted: "no", direction: "rx", network_id });
+        put(verdicts.accepted.tx, { accepted: "yes", direction: "tx", network_id });
+        put(verdicts.refused.tx, { accepted: "no", direction: "tx", network_id });
+      }
+    },
   }),
   PEER_LATENCY,
   gauge("zt_peer_path_count", "number of paths to peer", {

@@ -2,6 +2,7 @@
 
 import { ControllerStatistics } from "../../src/controller/statistics.ts";
 import { ROUTE_CLASSES, type RouteClass } from "../../src/http/v1/operation.ts";
+import { LeafStatistics } from "../../src/leaf/statistics.ts";
 import type { NodeQueries, PeerView } from "../../src/node/queries.ts";
 import { DROP_REASONS, type DropReason, type NodeGauges, NodeStatistics } from "../../src/node/statistics.ts";
 import type { MetricsSource } from "../../src/telemetry/metrics.ts";
@@ -50,7 +51,17 @@ export class DrivenSource implements MetricsSource {
   time = 1_750_000_000_000;
   readonly version = "0.0.0-test";
   readonly identityPool = { queued: 0, threads: 2 };
+  interfaces() {
+    return null;
+  }
+
   readonly controllerStatistics = new ControllerStatistics();
+  readonly leaf = {
+    statistics: new LeafStatistics(),
+    networks: () => [][Symbol.iterator](),
+    gauges: () => ({ members: 0, groups: 0, group_members: 0, bridge_routes: 0, bridged_groups: 0, parked: 0 }),
+    evictions: () => ({ members: 0, group_members: 0, bridged_groups: 0, parked: 0 }),
+  };
   readonly controller = {
     statistics: this.controllerStatistics,
     gauges: { sessions: 0, pushesWaiting: 0, pushesUnacknowledged: 0, revocationsPending: 0 },
