@@ -71,12 +71,23 @@ class Candidate {
     this.crowd = crowd;
   }
 
+  /** Asks the reference's API; what is not answered within 5 s is asked once more. */
   async api(method: string, path: string, body?: unknown): Promise<Record<string, unknown>> {
+    try {
+      return await this.#ask(method, path, body);
+    } catch (error) {
+      process.stderr.write(`  ${this.name}: ${method} ${path}: ${String(error)}, once more\n`);
+      return this.#ask(method, path, body);
+    }
+  }
+
+  async #ask(method: string, path: string, body: unknown): Promise<Record<string, unknown>> {
     const token = readFileSync(join(this.home, "authtoken.secret"), "utf8").trim();
     const answer = await fetch(`http://${this.host}:${PORT}${path}`, {
       method,
       // Idle connections are closed by the server: each request has one of its own.
       headers: { "X-ZT1-Auth": token, Connection: "close" },
+      signal: AbortSignal.timeout(5000),
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     });
     if (!answer.ok) throw new Error(`${this.name}: ${method} ${path}: ${answer.status} ${await answer.text()}`);

@@ -133,7 +133,7 @@ export class ConfigClient {
     const network = networkId === null ? undefined : networks.get(networkId);
     if (network === undefined) return true;
     const { peer, now } = request;
-    const controller = node.identityOf(network.controller);
+    const controller = network.issuers((address) => node.identityOf(address))(network.controller);
     if (controller === null) node.whois.ask(network.controller, now);
     const result = network.assembly.receive(bytes, peer.address, controller);
     switch (result.kind) {

@@ -143,7 +143,7 @@ export class CredentialReceiver {
     }
     const network = networks.get(kind.networkOf(decoded.value));
     if (network === undefined) return null;
-    const result = kind.file(network.members, decoded.value, this.#identityOf);
+    const result = kind.file(network.members, decoded.value, network.issuers(this.#identityOf));
     statistics.credentials[result]++;
     if (result === "deferred") node.whois.ask(network.controller, request.now);
     if (result === "new" || result === "redundant") trusts(request);

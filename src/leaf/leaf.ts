@@ -100,6 +100,7 @@ export class Leaf {
     const network = new Network(id, this.#node.identity.address, this.#options);
     network.joinCredential = credential;
     this.#networks.set(id, network);
+    network.issuers((address) => this.#node.identityOf(address))(network.controller);
     this.#ports.events({ type: "joined", networkId: id });
     if (dictionary !== null && this.#configs.apply(network, dictionary, now)) {
       network.configuredAt = 0;

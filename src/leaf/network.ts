@@ -3,10 +3,12 @@
  * Facts: vl2-networks.md §3.1, §4.3, §6.
  */
 
+import type { Identity } from "../identity/identity.ts";
 import { ConfigFlag, type NetworkConfig } from "../network/config.ts";
 import { ConfigAssembler } from "../network/config-assembly.ts";
 import { SpecialistRole } from "../network/config-blobs.ts";
 import { encodeMembershipCertificate } from "../network/credentials/certificate-of-membership.ts";
+import type { IdentityLookup } from "../network/credentials/signing.ts";
 import { MAX_RULES } from "../network/limits.ts";
 import { MemberMacs } from "../network/mac.ts";
 import { controllerOf, isAdHoc, type NetworkId } from "../network/network-id.ts";
@@ -54,6 +56,7 @@ export class Network {
   readonly groups: GroupTable;
   readonly bridgeRoutes = new BridgeRoutes();
   readonly #self: Address;
+  #controllerIdentity: Identity | null = null;
 
   config: NetworkConfig | null = null;
   /** The dictionary of `config`, to tell a new one from a repeated one. */
@@ -103,6 +106,19 @@ export class Network {
   get status(): NetworkStatus {
     if (this.portError !== 0) return "PORT_ERROR";
     return this.failure ?? (this.config === null ? "REQUESTING_CONFIGURATION" : "OK");
+  }
+
+  /**
+   * Identities by which credentials of this network are verified: its controller's is kept once it was known, because a
+   * controller that has been silent for long is forgotten as a peer, and its word still counts.
+   */
+  issuers(known: IdentityLookup): IdentityLookup {
+    return (address) => {
+      const found = known(address);
+      if (address !== this.controller) return found;
+      this.#controllerIdentity = found ?? this.#controllerIdentity;
+      return this.#controllerIdentity;
+    };
   }
 
   has(flag: number): boolean {

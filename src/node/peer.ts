@@ -79,6 +79,8 @@ export class Peer {
   lastCredentials: Millis = 0;
   lastPush: Millis = 0;
   pushCount = 0;
+  /** When it was last told of our own addresses. */
+  lastPushSent: Millis = 0;
   /** When a memorized address was last tried. */
   lastMemorizedTry: Millis = 0;
   /** What the peer cache last wrote down of it. */

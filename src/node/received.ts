@@ -13,6 +13,7 @@ import type { Node } from "./node.ts";
 import type { Path } from "./path.ts";
 import type { Peer } from "./peer.ts";
 import type { Millis } from "./ports.ts";
+import { pushDirectPaths } from "./push-direct-paths.ts";
 import { PATH_CONFIRMATION_MS } from "./rate-gate.ts";
 import type { Request } from "./request.ts";
 import { prove, unprovenPath } from "./unproven.ts";
@@ -43,6 +44,7 @@ export function received(node: Node, request: Request): void {
     node.keepalive.watch(peer);
   }
   if (request.hops === 0) pathHeard(node, request);
+  if (peer.trustedUntil > now) pushDirectPaths(node, request);
   if (now - peer.cachedAt >= CACHE_TOUCH_MS && peer.paths.length > 0) node.cachePeer(peer, now);
 }
 
