@@ -8,12 +8,13 @@ import { cpus, release } from "node:os";
 import { join } from "node:path";
 import type { Identity } from "../../src/identity/identity.ts";
 import { obtainIdentities } from "../udp/identities.ts";
+import { canCompile } from "./c-relay.ts";
 import { type BenchOptions, parseOptions, USAGE, UsageError } from "./options.ts";
 import { parseCpuModel } from "./process-figures.ts";
 import { endProgress, progress } from "./progress.ts";
 import { type BenchResults, formatResults } from "./results.ts";
 import { BASELINE_PEERS, Bench, identitiesNeeded, MAX_GREETING_PEERS } from "./series.ts";
-import { Session } from "./session.ts";
+import { C_RELAY, Session } from "./session.ts";
 
 const IDENTITIES_PER_FILE_WRITE = 40;
 const EXIT_USAGE = 2;
@@ -74,9 +75,14 @@ async function main(argv: readonly string[]): Promise<number> {
     console.log(USAGE);
     return 0;
   }
-  const options = parseOptions(argv);
+  let options = parseOptions(argv);
   if (process.platform !== "linux" || process.getuid?.() !== 0) {
     throw new UsageError("the benchmark makes network namespaces: run it as root on Linux");
+  }
+  const noCompiler = options.cRelay && !canCompile();
+  if (noCompiler) {
+    console.error("NO gcc HERE: the relay in C is left out, and with it the row that compares ours to it");
+    options = { ...options, cRelay: false };
   }
   const identities = await identitiesFor(options, identitiesNeeded(options));
   execFileSync("taskset", ["-acp", String(options.generatorCpu), String(process.pid)], { stdio: "ignore" });
@@ -89,7 +95,7 @@ async function main(argv: readonly string[]): Promise<number> {
     date: new Date().toISOString(),
     command: `npm run bench -- ${argv.join(" ")}`,
     machine: machine(),
-    notes: notes(options),
+    notes: [...notes(options), ...(noCompiler ? ["no gcc: the relay in C was left out"] : [])],
     relay: [],
     storms: [],
     memory: [],
@@ -99,8 +105,9 @@ async function main(argv: readonly string[]): Promise<number> {
   } finally {
     endProgress();
     if (options.json !== null) writeFileSync(options.json, `${JSON.stringify(results, null, 2)}\n`);
-    const other = options.baseline.kind === "none" ? null : options.baselineName;
-    console.log(formatResults(results, "orrery", other));
+    const others = options.baseline.kind === "none" ? [] : [options.baselineName];
+    if (options.cRelay) others.push(C_RELAY);
+    console.log(formatResults(results, "orrery", others));
     session.close();
   }
   return 0;

@@ -24,7 +24,7 @@ const POLL_DATAGRAMS = 64;
 const PROGRESS_INTERVAL_MS = 5000;
 const PROBE_BYTES = 200;
 /** Of the identities, the two that measure latency; the others follow. */
-const PROBERS = 2;
+export const PROBERS = 2;
 
 export interface CrowdOptions {
   readonly link: Link;

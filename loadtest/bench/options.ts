@@ -18,6 +18,7 @@ Drives our root and, beside it, any other ZeroTier root in turns with the same t
   --parts LIST             of relay, storm (default: all)
   --peers LIST             active peers (default: 2,32,1000,100000)
   --loads LIST             of 100, 1400, mix (default: all)
+  --c-relay yes|no         put a plain relay in C beside them, compiled here with gcc (default: yes; no with --quick)
   --rounds N               interleaved rounds of each cell (default 3, 1 to 50)
   --seconds S              length of a window of load (default 1, 0.2 to 60)
   --root-cpus LIST         for the roots (default: the last CPU)
@@ -56,6 +57,8 @@ export interface BenchOptions {
   readonly seconds: number;
   readonly rootCpus: string;
   readonly generatorCpu: number;
+  /** Put the relay in C beside them. */
+  readonly cRelay: boolean;
   readonly cache: string;
   readonly json: string | null;
 }
@@ -85,6 +88,7 @@ export function parseOptions(argv: readonly string[]): BenchOptions {
     seconds: bounded(values.seconds ?? (quick ? "0.5" : "1"), 0.2, 60, "--seconds"),
     rootCpus: values["root-cpus"] ?? String(availableParallelism() - 1),
     generatorCpu: bounded(values["generator-cpu"] ?? "0", 0, 4095, "--generator-cpu"),
+    cRelay: oneOf(values["c-relay"] ?? (quick ? "no" : "yes"), ["yes", "no"], "--c-relay") === "yes",
     cache: values.cache ?? "node_modules/.cache/orrery-bench",
     json: values.json ?? null,
   };
@@ -106,6 +110,7 @@ const ARGUMENTS = {
   seconds: { type: "string" },
   "root-cpus": { type: "string" },
   "generator-cpu": { type: "string" },
+  "c-relay": { type: "string" },
   cache: { type: "string" },
   json: { type: "string" },
 } as const;

@@ -196,7 +196,7 @@ export function memoryTable(samples: readonly MemorySample[]): string {
 }
 
 /** Everything for people: machine, notes, tables. Markdown. */
-export function formatResults(results: BenchResults, ours: string, other: string | null): string {
+export function formatResults(results: BenchResults, ours: string, others: readonly string[]): string {
   const parts = [
     `${results.date}: ${Object.entries(results.machine)
       .map(([name, value]) => `${name} ${value}`)
@@ -204,7 +204,12 @@ export function formatResults(results: BenchResults, ours: string, other: string
     `Command: \`${results.command}\``,
     results.notes.map((note) => `* ${note}`).join("\n"),
   ];
-  if (results.relay.length > 0) parts.push(`Relay:\n\n${relayTable(results.relay, ours, other)}`);
+  if (results.relay.length > 0) {
+    for (const other of others.length > 0 ? others : [null]) {
+      const beside = other === null ? "" : `, ${ours} beside ${other}`;
+      parts.push(`Relay${beside}:\n\n${relayTable(results.relay, ours, other)}`);
+    }
+  }
   if (results.storms.length > 0) parts.push(`Newcomers:\n\n${stormTable(results.storms)}`);
   if (results.memory.length > 0) parts.push(`Memory:\n\n${memoryTable(results.memory)}`);
   return parts.join("\n\n");

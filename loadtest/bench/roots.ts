@@ -100,7 +100,7 @@ export function killRoots(): void {
 
 const live = new Set<ChildProcess>();
 
-function readIdentity(path: string): Identity {
+export function readIdentity(path: string): Identity {
   const identity = parseIdentity(readFileSync(path, "utf8").trim());
   if (identity === null) throw new Error(`${path} holds no identity`);
   return identity;

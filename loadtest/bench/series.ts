@@ -1,4 +1,6 @@
 /** The series of a benchmark: which cells are measured in which order, and what happens between them. */
+
+import { PROBERS } from "./crowd.ts";
 import {
   drive,
   FOREIGN_SHARE_MAX,
@@ -37,7 +39,6 @@ const PLAN_PACKETS = 8192;
 const SETTLE_MEMORY_MS = 3000;
 /** Preloaded paths live for four minutes; a series that takes longer starts the root again. */
 const PRELOADED_LIFE_MS = 150_000;
-const PROBERS = 2;
 
 /** How many identities the parts need: probers, active peers, newcomers. */
 export function identitiesNeeded(options: BenchOptions): number {
@@ -84,9 +85,13 @@ export class Bench {
   /** Cells whose peers all greet, in both roots. */
   async #relayGreeted(counts: readonly number[]): Promise<void> {
     const contenders = await this.#start(0);
+    const relay = await this.#session.startRelay(0);
+    if (relay !== null) contenders.push(relay);
     try {
       for (const count of counts) {
-        for (const contender of contenders) await this.#greet(contender, count, count === counts.at(-1));
+        for (const contender of contenders) {
+          if (contender.greets) await this.#greet(contender, count, count === counts.at(-1));
+        }
         await this.#cells(contenders, count, () => count);
       }
     } finally {
@@ -102,16 +107,18 @@ export class Bench {
     const before = residentBytes(empty.pid);
     await empty.stop();
     const baseline = await this.#session.startBaseline();
+    const relay = await this.#session.startRelay(count);
+    const others = [baseline, relay].filter((contender) => contender !== null);
     try {
       if (baseline !== null) await this.#greet(baseline, BASELINE_PEERS, false);
-      for (const load of loads) await this.#preloadedLoad(count, load, baseline, before);
+      for (const load of loads) await this.#preloadedLoad(count, load, others, before);
     } finally {
-      await baseline?.stop();
+      for (const contender of others) await contender.stop();
     }
   }
 
   /** One load of many peers, on a new root of ours: paths that nobody confirms live for minutes only. */
-  async #preloadedLoad(count: number, load: Load, baseline: Contender | null, emptyBytes: number): Promise<void> {
+  async #preloadedLoad(count: number, load: Load, others: readonly Contender[], emptyBytes: number): Promise<void> {
     progress(`${count} peers, ${load}: preloading`);
     const ours = await this.#session.startOurs(count);
     const startedAt = performance.now();
@@ -124,8 +131,8 @@ export class Bench {
       await this.#greet(ours, 0, false);
       await pause(SETTLE_MEMORY_MS);
       weigh("preloaded, against an empty root");
-      const contenders = baseline === null ? [ours] : [ours, baseline];
-      await this.#cells(contenders, count, (contender) => (contender.ours ? count : BASELINE_PEERS), [load]);
+      const active = (contender: Contender) => (contender.remembers ? count : BASELINE_PEERS);
+      await this.#cells([ours, ...others], count, active, [load]);
       weigh("the same, when all have talked (garbage included)");
       const took = performance.now() - startedAt;
       if (took > PRELOADED_LIFE_MS) {

@@ -3,18 +3,20 @@ import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import type { Identity } from "../../src/identity/identity.ts";
-import { Crowd } from "./crowd.ts";
+import { compileRelay, relayCommand, type TableEntry, writeTable } from "./c-relay.ts";
+import { Crowd, PROBERS } from "./crowd.ts";
 import type { Target } from "./drive.ts";
 import { FrameRing } from "./frame-ring.ts";
 import { Lab, type Link } from "./lab.ts";
 import type { BenchOptions } from "./options.ts";
-import { preloadPeers } from "./preload.ts";
+import { preloadedAddress, preloadPeers } from "./preload.ts";
 import {
   commandWords,
   killRoots,
   makeHome,
   ourConfiguration,
   type RunningRoot,
+  readIdentity,
   runningRoot,
   startRoot,
   writeConfiguration,
@@ -26,9 +28,15 @@ const ROOT_PORT = 9993;
 const PEERS_PORT = 21_000;
 const PORTS_PER_LINK = 10;
 
+/** How the tables call the relay in C. */
+export const C_RELAY = "C recvmmsg";
+
 /** A root that is up, and how to take it down. */
 export interface Contender extends Target {
-  readonly ours: boolean;
+  /** True if it can be told of peers that it never met, so that there may be more of them than have identities. */
+  readonly remembers: boolean;
+  /** True if peers have to say HELLO before anything is relayed to them. */
+  readonly greets: boolean;
   readonly link: Link;
   readonly stop: () => Promise<void>;
 }
@@ -47,6 +55,7 @@ export class Session {
   readonly #directory: string;
   readonly #ours: Lane;
   readonly #baseline: Lane | null;
+  readonly #relay: Lane | null;
   #homes = 0;
 
   constructor(options: BenchOptions, identities: readonly Identity[]) {
@@ -60,6 +69,7 @@ export class Session {
       if (baseline.kind === "none") this.#baseline = null;
       else if (baseline.kind === "command") this.#baseline = this.#lane(1, this.lab.link("base"));
       else this.#baseline = this.#lane(1, this.lab.linkTo("base", baseline.pid, baseline.ip));
+      this.#relay = options.cRelay ? this.#lane(2, this.lab.link("c")) : null;
     } catch (error) {
       this.close();
       throw error;
@@ -81,7 +91,31 @@ export class Session {
     }
     const command = [process.execPath, path, "up", "--home", home, "--port", String(ROOT_PORT)];
     const root = await startRoot(command, home, this.#ours.link, ROOT_PORT, rootCpus);
-    return this.#contender(this.#ours, "orrery", true, root);
+    return this.#contender(this.#ours, "orrery", root, true, true);
+  }
+
+  /** Starts the relay in C, which knows everybody: those with identities, and `preloaded` others. Null if not asked for. */
+  async startRelay(preloaded: number): Promise<Contender | null> {
+    const lane = this.#relay;
+    if (lane === null) return null;
+    const home = this.#home();
+    // For an address of its own.
+    makeHome(resolve(this.#options.program), home, lane.link, ROOT_PORT);
+    const identity = readIdentity(join(home, "identity.public"));
+    const crowd = this.#crowd(lane, identity, ROOT_PORT);
+    const entry = (address: number, index: number): TableEntry => {
+      const { sourceIp, sourcePort } = crowd.ends(index);
+      return { address, ip: sourceIp, port: sourcePort };
+    };
+    const table = join(home, "table");
+    writeTable(table, [
+      ...this.#identities.map(({ address }, i) => entry(address, i - PROBERS)),
+      ...Array.from({ length: preloaded }, (_, index) => entry(preloadedAddress(index), index)),
+    ]);
+    crowd.close();
+    const command = relayCommand(compileRelay(home), ROOT_PORT, identity.address, table);
+    const root = await startRoot(command, home, lane.link, ROOT_PORT, this.#options.rootCpus);
+    return this.#contender(lane, C_RELAY, root, true, false);
   }
 
   /** Starts the other root on a new home, or takes the one that runs. Null if there is none. */
@@ -91,12 +125,13 @@ export class Session {
     if (lane === null || baseline.kind === "none") return null;
     if (baseline.kind === "running") {
       const root = runningRoot(baseline.pid, baseline.identityFile, baseline.port);
-      return this.#contender(lane, baselineName, false, root);
+      return this.#contender(lane, baselineName, root, false, true);
     }
     const home = this.#home();
     makeHome(resolve(program), home, lane.link, ROOT_PORT);
     const words = commandWords(baseline.command, home, ROOT_PORT);
-    return this.#contender(lane, baselineName, false, await startRoot(words, home, lane.link, ROOT_PORT, rootCpus));
+    const root = await startRoot(words, home, lane.link, ROOT_PORT, rootCpus);
+    return this.#contender(lane, baselineName, root, false, true);
   }
 
   /** Removes all of it. Safe to call twice, and at an exit. */
@@ -120,12 +155,13 @@ export class Session {
     return new Crowd({ link: lane.link, root, rootPort, port: lane.port, identities: this.#identities });
   }
 
-  #contender(lane: Lane, name: string, ours: boolean, root: RunningRoot): Contender {
+  #contender(lane: Lane, name: string, root: RunningRoot, remembers: boolean, greets: boolean): Contender {
     const crowd = this.#crowd(lane, root.identity, root.port);
     const sink = new Sink(lane.link, root.identity.address, lane.port);
     return {
       name,
-      ours,
+      remembers,
+      greets,
       pid: root.pid,
       cpus: this.#options.rootCpus,
       crowd,

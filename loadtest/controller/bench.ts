@@ -13,7 +13,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { generateIdentity } from "../../src/identity/generate.ts";
-import { formatIdentity, type Identity, parseIdentity } from "../../src/identity/identity.ts";
+import { formatIdentity } from "../../src/identity/identity.ts";
 import { formatAddress } from "../../src/protocol/address.ts";
 import { makeEndpoint, parseEndpoint, parseIp } from "../../src/protocol/inet-address.ts";
 import { forgeWorld, generateSigningKey } from "../../src/world/forge.ts";
@@ -56,7 +56,6 @@ class Candidate {
   readonly process: ChildProcess;
   readonly crowd: Crowd;
   networkId = 0n;
-  identity!: Identity;
   readonly rates: number[] = [];
   readonly cpus: number[] = [];
   readonly pushMedians: number[] = [];
@@ -157,45 +156,66 @@ async function start(index: number, name: string, command: string): Promise<Cand
   writeFileSync(join(home, "identity.secret"), formatIdentity(identity, true), { mode: 0o600 });
   writeFileSync(join(home, "identity.public"), formatIdentity(identity));
   const crowd = await Crowd.open(root, planet, near, PORT, random);
+  crowd.target(identity.publicOnly(), makeEndpoint(parseIp(far)!, PORT));
+  crowd.add(MEMBERS);
+  const networkId = `${formatAddress(identity.address)}000001`;
+  populate(home, networkId, crowd.members.keys());
   const words = command.replaceAll("{home}", home).replaceAll("{port}", String(PORT)).split(" ");
   const log = openSync(join(work, `log${index}`), "a");
   const child = spawn("nsenter", [`--net=/run/netns/${own}`, ...words], { stdio: ["ignore", log, log] });
   children.push(child);
   const candidate = new Candidate(name, far, home, child, crowd);
-  candidate.identity = parseIdentity(formatIdentity(identity))!;
-  crowd.target(candidate.identity, makeEndpoint(parseIp(far)!, PORT));
+  candidate.networkId = BigInt(`0x${networkId}`);
   await until(async () => (await candidate.api("GET", "/status"))["online"] === true, `${name} to be online`);
   return candidate;
 }
 
 async function until(holds: () => Promise<boolean>, what: string): Promise<void> {
-  for (let i = 0; i < 300; i++) {
+  for (let i = 0; i < 600; i++) {
     if (await holds().catch(() => false)) return;
     await sleep(100);
   }
-  throw new Error(`waited 30 s for ${what}: see ${work}`);
+  throw new Error(`waited a minute for ${what}: see ${work}`);
 }
 
-/** A network, and every member authorized in it. */
-async function populate(candidate: Candidate): Promise<void> {
-  const made = await candidate.api("POST", `/controller/network/${formatAddress(candidate.identity.address)}______`, {
+/** A network with every member authorized, as files that each kind of controller reads when it starts. */
+function populate(home: string, networkId: string, addresses: Iterable<number>): void {
+  const folder = join(home, "controller.d", "network");
+  const members = join(folder, networkId, "member");
+  mkdirSync(members, { recursive: true });
+  const network = {
+    id: networkId,
+    nwid: networkId,
+    objtype: "network",
     name: "bench",
     private: true,
+    enableBroadcast: true,
+    mtu: 2800,
+    multicastLimit: 32,
     v4AssignMode: { zt: true },
+    v6AssignMode: { "6plane": false, rfc4193: false, zt: false },
     ipAssignmentPools: [{ ipRangeStart: "10.10.0.1", ipRangeEnd: "10.10.200.254" }],
     routes: [{ target: "10.10.0.0/16", via: null }],
-  });
-  candidate.networkId = BigInt(`0x${String(made["id"])}`);
-  candidate.crowd.add(MEMBERS);
-  const waiting = [...candidate.crowd.members.keys()];
-  const id = String(made["id"]);
-  await Promise.all(
-    Array.from({ length: 16 }, async () => {
-      for (let address = waiting.pop(); address !== undefined; address = waiting.pop()) {
-        await candidate.api("POST", `/controller/network/${id}/member/${formatAddress(address)}`, { authorized: true });
-      }
-    }),
-  );
+    rules: [{ type: "ACTION_ACCEPT", not: false, or: false }],
+    capabilities: [],
+    tags: [],
+    revision: 1,
+    creationTime: Date.now(),
+  };
+  writeFileSync(join(folder, `${networkId}.json`), JSON.stringify(network));
+  for (const one of addresses) {
+    const address = formatAddress(one);
+    const member = {
+      id: address,
+      address,
+      nwid: networkId,
+      objtype: "member",
+      authorized: true,
+      revision: 1,
+      creationTime: Date.now(),
+    };
+    writeFileSync(join(members, `${address}.json`), JSON.stringify(member));
+  }
 }
 
 /** Keeps `IN_FLIGHT` requests under way until `isOver`; returns answers per second. */
@@ -286,8 +306,7 @@ async function main(): Promise<void> {
   const candidates: Candidate[] = [];
   for (const [index, [name, command]] of commands.entries()) {
     const candidate = await start(index, name, command);
-    process.stderr.write(`${name} serves; making ${MEMBERS} members\n`);
-    await populate(candidate);
+    process.stderr.write(`${name} serves\n`);
     await firstContacts(candidate);
     process.stderr.write(`  ${candidate.firstContacts.toFixed(0)} first contacts per second\n`);
     candidates.push(candidate);

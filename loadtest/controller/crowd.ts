@@ -33,6 +33,7 @@ import { Verb } from "../../src/protocol/verbs.ts";
 import type { World } from "../../src/world/world.ts";
 
 const PHYSICAL_MTU = 1432;
+const LIFETIME_MS = 86_400_000;
 const FIRST_ADDRESS = 0x2000000000;
 
 /** One member of the crowd. */
@@ -141,7 +142,8 @@ export class Crowd {
   add(count: number): void {
     for (let i = 0; i < count; i++) {
       const identity = cheapIdentity(this.members.size + 1, this.#random);
-      this.#node.topology.addPeer(identity);
+      // Members never talk to the root itself, which would forget them.
+      this.#node.topology.addPeer(identity).lastReceive = Date.now() + LIFETIME_MS;
       const key = new PeerKey(identity.agree(this.#controller!.identity));
       this.members.set(identity.address, { identity, key, askedAt: 0, answered: true });
     }

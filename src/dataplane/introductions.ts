@@ -8,47 +8,69 @@ import { AF_INET } from "../io/linux/sockaddr.ts";
 import { DESTINATION_OFFSET, SOURCE_OFFSET } from "../protocol/packet.ts";
 import type { PairMemory } from "../root/pair-memory.ts";
 import { low32 } from "../root/relay.ts";
-import type { Batch } from "./batch.ts";
+import { BATCH_DATAGRAMS, type Batch } from "./batch.ts";
 import type { PeerTable } from "./peer-table.ts";
 import type { Postbox } from "./postbox.ts";
+import { RecentFlows } from "./recent-flows.ts";
 import { Kind } from "./ring.ts";
 
 /** Main is told of one pair's sightings elsewhere this often, and of all together this many times a second. */
 const ELSEWHERE_INTERVAL_MS = 100;
 const MAX_ELSEWHERE_PER_SECOND = 1000;
 const REMEMBERED = 4096;
-/** Destination and source lie side by side. */
-const ADDRESSES_BYTES = 10;
 
 export class Introductions {
   readonly #batch: Batch;
   readonly #table: PeerTable;
   readonly #pairs: PairMemory;
   readonly #postbox: Postbox;
+  readonly #recent: RecentFlows;
+  /** Of each datagram of this batch, what `touch` read of the index for its source. */
+  readonly #touched = new Int32Array(BATCH_DATAGRAMS);
+  /** And of the memory of pairs; kept so that it has to be read. */
+  readonly #touchedPairs = new Int32Array(BATCH_DATAGRAMS);
   /** When main was last told, by a hash of the pair; the low 32 bits of milliseconds. */
   readonly #toldAt = new Int32Array(REMEMBERED);
   #secondAt = 0;
   #toldInSecond = 0;
   #now = 0;
-  /** The last datagram of this batch that counted: its words of addresses and sender need no second look. */
-  #last = -1;
 
   constructor(batch: Batch, table: PeerTable, pairs: PairMemory, postbox: Postbox) {
     this.#batch = batch;
     this.#table = table;
     this.#pairs = pairs;
     this.#postbox = postbox;
+    this.#recent = new RecentFlows(batch);
   }
 
   /** A new batch begins. `now`: low 32 bits of ms since the epoch. */
   begin(now: number): void {
     this.#now = now;
-    this.#last = -1;
+  }
+
+  /** Reads what `relayed` will need for datagram `i`, whatever it may be. See `touchAgain`. */
+  touch(i: number): void {
+    if (this.#recent.isKnown(i, this.#now)) {
+      this.#touched[i] = 0;
+      return;
+    }
+    const { bytes } = this.#batch;
+    const at = this.#batch.datagramAt(i);
+    const high = bytes[at + SOURCE_OFFSET]!;
+    const low = low32(bytes, at + SOURCE_OFFSET + 1);
+    this.#touched[i] = this.#table.index.touchCell(high, low);
+    const toLow = low32(bytes, at + DESTINATION_OFFSET + 1);
+    this.#touchedPairs[i] = this.#pairs.touch(high, low, bytes[at + DESTINATION_OFFSET]!, toLow);
+  }
+
+  /** The second half: what `touch` led to. */
+  touchAgain(i: number): number {
+    return this.#table.index.touchSlot(this.#touched[i]!);
   }
 
   /** Datagram `i`, a packet or the head of one, is relayed; it came in at the socket with id `socket`. */
   relayed(i: number, length: number, socket: number): void {
-    if (this.#last >= 0 && this.#isSameFlow(i, this.#last)) return;
+    if (this.#recent.isKnown(i, this.#now)) return;
     const { bytes } = this.#batch;
     const at = this.#batch.datagramAt(i);
     const sourceHigh = bytes[at + SOURCE_OFFSET]!;
@@ -60,25 +82,10 @@ export class Introductions {
       if (this.#mayTell(sourceLow, low)) this.#postbox.notice(Kind.ELSEWHERE, i, length, socket);
       return;
     }
-    this.#last = i;
     const high = bytes[at + DESTINATION_OFFSET]!;
     if (this.#pairs.relayedHalves(sourceHigh, sourceLow, high, low, this.#now)) {
       this.#postbox.notice(Kind.PAIR_DUE, i, length, socket);
-    }
-  }
-
-  /** True if both datagrams have the same source and destination and were sent from the same IP and port. */
-  #isSameFlow(a: number, b: number): boolean {
-    const { bytes, words } = this.#batch;
-    const nameA = this.#batch.nameAt(a) >> 2;
-    const nameB = this.#batch.nameAt(b) >> 2;
-    // Family and port, then IPv4 or the (empty) flow label, then IPv6.
-    const nameWords = (words[nameA]! & 0xff) === AF_INET ? 2 : 6;
-    for (let k = 0; k < nameWords; k++) if (words[nameA + k] !== words[nameB + k]) return false;
-    const atA = this.#batch.datagramAt(a) + DESTINATION_OFFSET;
-    const atB = this.#batch.datagramAt(b) + DESTINATION_OFFSET;
-    for (let k = 0; k < ADDRESSES_BYTES; k++) if (bytes[atA + k] !== bytes[atB + k]) return false;
-    return true;
+    } else this.#recent.remember(i, this.#now);
   }
 
   /** True if datagram `i` was sent from the IP that an area of the table names. */

@@ -1,7 +1,6 @@
 /**
- * The peer table: where each peer is reached, in shared memory, for whoever relays. Open addressing on the 40-bit
- * address with a secret seed (addresses are chosen by others), slots of one cache line, one writer, any number of
- * readers that never wait.
+ * The peer table: where each peer is reached, in shared memory, for whoever relays. A slot of one cache line for each
+ * peer, found by a hash index (slot-index.ts); one writer, any number of readers that never wait.
  *
  * A slot has room for two socket addresses, ready for the kernel: relays send from the table without copying. A change
  * goes to the one that is not in use, and then the slot's version, whose last bit chooses, is counted up. The kernel
@@ -9,12 +8,14 @@
  * Grace); until then a further change waits.
  * Facts: design §4; vl1-behaviour.md §4.1 (only unexpired direct paths are relayed to).
  *
- * | offset | size | field |
+ * The memory: a header (word 0 the seed, word 1 the number of cells), the cells of the index, the slots.
+ *
+ * | offset | size | field of a slot |
  * |---|---|---|
  * | 0  | 1  | address, high 8 bits |
- * | 1  | 1  | state: 0 never used, 1 in use, 2 removed |
+ * | 1  | 1  | state: 0 free, 1 in use |
  * | 2  | 2  | version, last bit = which socket address |
- * | 4  | 4  | address, low 32 bits |
+ * | 4  | 4  | address, low 32 bits; of a free slot the next free one + 1 |
  * | 8  | 8  | expiry, ms since the epoch (double) |
  * | 16 | 24 | socket address 0; the local socket's id in the part that the kernel ignores |
  * | 40 | 24 | socket address 1 |
@@ -23,9 +24,14 @@ import { AF_INET, ipOffset, SOCKADDR_IN_BYTES, SOCKADDR_IN6_SHORT_BYTES, writeSo
 import type { Millis, Random, RelayRoutes } from "../node/ports.ts";
 import type { Address } from "../protocol/address.ts";
 import type { Endpoint } from "../protocol/inet-address.ts";
+import { MAX_SLOTS, NOT_FOUND, SLOT_WORDS, SlotIndex, USED } from "./slot-index.ts";
 
-const SLOT_BYTES = 64;
+const SLOT_BYTES = SLOT_WORDS * 4;
 const HEADER_BYTES = 64;
+const CELLS = 1;
+const MIN_CELLS = 64;
+/** Slots in excess of the peers asked for: those that wait for readers cannot be used again at once. */
+const SPARE_SLOTS = 64;
 const LOW = 4;
 const EXPIRY = 8;
 const AREAS = 16;
@@ -35,18 +41,10 @@ const SOCKET_IN_V4 = 8;
 const SOCKET_IN_V6 = 4;
 const TWO_POW_32 = 0x100000000;
 
-const NEVER = 0;
-const USED = 0x100;
-const REMOVED = 0x200;
 const STATE_MASK = 0xff00;
 const IDENTITY_MASK = 0xffff;
 const ONE_VERSION = 0x10000;
-/** Slots looked at for each removal, so that removed slots do not pile up. */
-const TIDIED_PER_REMOVAL = 8;
 const MAX_REMEMBERED_CHANGES = 1024;
-
-/** `find` found no slot. */
-export const NOT_FOUND = -1;
 
 /** Tells the writer when readers cannot be using anymore what they could see before. */
 export interface Grace {
@@ -70,8 +68,12 @@ export class PeerTable {
   readonly memory: SharedArrayBuffer;
   readonly bytes: Uint8Array;
   readonly words: Int32Array;
+  /** As many peers as can be in it at the same time. */
+  readonly slots: number;
+  readonly index: SlotIndex;
   readonly #doubles: Float64Array;
-  readonly #mask: number;
+  /** Where the slots begin, in bytes. */
+  readonly #base: number;
   readonly #grace: Grace;
   /** Writer: when slots got another socket address, as long as that matters. */
   readonly #changed = new Map<number, readonly number[]>();
@@ -79,9 +81,10 @@ export class PeerTable {
   readonly #pending = new Map<Address, PendingRoute>();
   readonly #scratch = new Uint8Array(AREA_BYTES);
   readonly #scratchWords = new Int32Array(this.#scratch.buffer);
-  /** Writer: how far any peer ever was from where its search begins. */
-  #longest = 0;
-  #tidyAt = 0;
+  /** Writer: slots from here on were never used; the others that are free, oldest first. */
+  #end = 0;
+  #firstFree = NOT_FOUND;
+  #lastFree = NOT_FOUND;
 
   /** A view of memory that `PeerTable.create` made. Only the writer needs to say who reads. */
   constructor(memory: SharedArrayBuffer, grace: Grace = NO_READERS) {
@@ -89,48 +92,34 @@ export class PeerTable {
     this.bytes = new Uint8Array(memory);
     this.words = new Int32Array(memory);
     this.#doubles = new Float64Array(memory);
-    this.#mask = (memory.byteLength - HEADER_BYTES) / SLOT_BYTES - 1;
+    const cells = this.words[CELLS]!;
+    this.#base = HEADER_BYTES + 4 * cells;
+    this.slots = (memory.byteLength - this.#base) / SLOT_BYTES;
+    this.index = new SlotIndex(this.words, HEADER_BYTES >> 2, cells, this.#base >> 2);
     this.#grace = grace;
   }
 
-  /** Room for `maxPeers` at a load of at most one half. */
+  /** Room for `maxPeers`, at a load of at most one half. */
   static create(maxPeers: number, random: Random, grace: Grace = NO_READERS): PeerTable {
-    let slots = 64;
-    while (slots < maxPeers * 2) slots *= 2;
-    const table = new PeerTable(new SharedArrayBuffer(HEADER_BYTES + slots * SLOT_BYTES), grace);
+    const slots = Math.min(maxPeers + SPARE_SLOTS, MAX_SLOTS);
+    let cells = MIN_CELLS;
+    while (cells < slots * 2) cells *= 2;
+    const memory = new SharedArrayBuffer(HEADER_BYTES + 4 * cells + slots * SLOT_BYTES);
     const seed = new Uint8Array(4);
     random(seed);
-    table.bytes.set(seed, 0);
-    return table;
-  }
-
-  get slots(): number {
-    return this.#mask + 1;
-  }
-
-  #home(high: number, low: number): number {
-    let hash = Math.imul(low ^ this.words[0]!, 0x9e3779b1) ^ Math.imul(high + 1, 0x85ebca6b);
-    hash = Math.imul(hash ^ (hash >>> 15), 0xc2b2ae35);
-    return (hash ^ (hash >>> 13)) & this.#mask;
+    new Uint8Array(memory).set(seed, 0);
+    new Int32Array(memory)[CELLS] = cells;
+    return new PeerTable(memory, grace);
   }
 
   /** The slot of an address (8 high bits, 32 low bits as int32), or NOT_FOUND. Does not look at its expiry. */
   find(high: number, low: number): number {
-    const { words } = this;
-    const wanted = high | USED;
-    for (let slot = this.#home(high, low), probes = 0; probes <= this.#mask; probes++) {
-      const at = (HEADER_BYTES + slot * SLOT_BYTES) >> 2;
-      const head = words[at]!;
-      if ((head & STATE_MASK) === NEVER) return NOT_FOUND;
-      if ((head & IDENTITY_MASK) === wanted && words[at + (LOW >> 2)] === low) return slot;
-      slot = (slot + 1) & this.#mask;
-    }
-    return NOT_FOUND;
+    return this.index.find(high, low);
   }
 
   /** When the path in a slot expires, ms since the epoch. */
   expiry(slot: number): Millis {
-    return this.#doubles[(HEADER_BYTES + slot * SLOT_BYTES + EXPIRY) >> 3]!;
+    return this.#doubles[(this.#base + slot * SLOT_BYTES + EXPIRY) >> 3]!;
   }
 
   /**
@@ -138,7 +127,7 @@ export class PeerTable {
    * What is there does not change until the reader passes its next quiet point.
    */
   area(slot: number, high: number, low: number): number {
-    const base = HEADER_BYTES + slot * SLOT_BYTES;
+    const base = this.#base + slot * SLOT_BYTES;
     const head = Atomics.load(this.words, base >> 2);
     if ((head & IDENTITY_MASK) !== (high | USED) || this.words[(base + LOW) >> 2] !== low) return NOT_FOUND;
     if (Atomics.load(this.words, base >> 2) !== head) return NOT_FOUND;
@@ -157,7 +146,7 @@ export class PeerTable {
 
   /** Copies where a slot leads into `into`; false if it is not in use. */
   read(slot: number, into: RouteView): boolean {
-    const base = HEADER_BYTES + slot * SLOT_BYTES;
+    const base = this.#base + slot * SLOT_BYTES;
     const head = this.words[base >> 2]!;
     if ((head & STATE_MASK) !== USED) return false;
     const area = areaAt(base, head);
@@ -180,9 +169,7 @@ export class PeerTable {
   delete(address: Address): void {
     this.#pending.delete(address);
     const slot = this.find(Math.floor(address / TWO_POW_32), (address % TWO_POW_32) | 0);
-    if (slot === NOT_FOUND) return;
-    this.#remove(slot);
-    this.#tidy();
+    if (slot !== NOT_FOUND) this.#remove(slot);
   }
 
   /** Writer: tries again what had to wait for readers. True if nothing waits any more. */
@@ -199,16 +186,22 @@ export class PeerTable {
     const high = Math.floor(address / TWO_POW_32);
     const low = (address % TWO_POW_32) | 0;
     this.#compose(socket, endpoint);
-    let slot = this.find(high, low);
-    if (slot === NOT_FOUND) slot = this.#free(high, low);
-    else if (this.#holds(slot)) {
-      this.#doubles[(HEADER_BYTES + slot * SLOT_BYTES + EXPIRY) >> 3] = expiresAt;
+    const found = this.find(high, low);
+    const slot = found === NOT_FOUND ? this.#free() : found;
+    if (found !== NOT_FOUND && this.#holds(slot)) {
+      this.#doubles[(this.#base + slot * SLOT_BYTES + EXPIRY) >> 3] = expiresAt;
       this.#pending.delete(address);
       return true;
     }
     if (slot === NOT_FOUND) return false;
-    if (this.#write(slot, high, low, expiresAt)) this.#pending.delete(address);
-    else this.#pending.set(address, { socket, endpoint, expiresAt });
+    if (!this.#isQuiet(slot)) {
+      this.#pending.set(address, { socket, endpoint, expiresAt });
+      return true;
+    }
+    this.#pending.delete(address);
+    if (found === NOT_FOUND) this.#take(slot);
+    this.#write(slot, high, low, expiresAt);
+    if (found === NOT_FOUND) this.index.add(slot);
     return true;
   }
 
@@ -221,24 +214,21 @@ export class PeerTable {
 
   /** True if a used slot leads where the scratch does. */
   #holds(slot: number): boolean {
-    const base = HEADER_BYTES + slot * SLOT_BYTES;
+    const base = this.#base + slot * SLOT_BYTES;
     const at = areaAt(base, this.words[base >> 2]!) >> 2;
     for (let i = 0; i < AREA_BYTES >> 2; i++) if (this.words[at + i] !== this.#scratchWords[i]) return false;
     return true;
   }
 
-  /** Writes the scratch into the area that is not in use and switches over. False if a reader may still be there. */
-  #write(slot: number, high: number, low: number, expiresAt: Millis): boolean {
-    if (!this.#isQuiet(slot)) return false;
-    const base = HEADER_BYTES + slot * SLOT_BYTES;
+  /** Writes the scratch into the area that is not in use and switches over. No reader may be there. */
+  #write(slot: number, high: number, low: number, expiresAt: Millis): void {
+    const base = this.#base + slot * SLOT_BYTES;
     const version = (this.words[base >> 2]! & ~IDENTITY_MASK) + ONE_VERSION;
     this.words.set(this.#scratchWords, areaAt(base, version) >> 2);
     this.words[(base + LOW) >> 2] = low;
     this.#doubles[(base + EXPIRY) >> 3] = expiresAt;
     Atomics.store(this.words, base >> 2, version | USED | high);
-    this.#longest = Math.max(this.#longest, (slot - this.#home(high, low)) & this.#mask);
     this.#remember(slot);
-    return true;
   }
 
   #isQuiet(slot: number): boolean {
@@ -256,62 +246,36 @@ export class PeerTable {
     for (const [changed, stamp] of this.#changed) if (this.#grace.passed(stamp)) this.#changed.delete(changed);
   }
 
+  /** The slot becomes the last of the free ones. */
   #remove(slot: number): void {
-    const at = (HEADER_BYTES + slot * SLOT_BYTES) >> 2;
-    // In front of a slot that was never used nothing can hide behind this one, so it may become so again.
-    const isLast = this.#state((slot + 1) & this.#mask) === NEVER;
-    Atomics.store(this.words, at, (this.words[at]! & ~STATE_MASK) | (isLast ? NEVER : REMOVED));
-    for (let before = (slot - 1) & this.#mask; isLast && this.#state(before) === REMOVED; ) {
-      const there = (HEADER_BYTES + before * SLOT_BYTES) >> 2;
-      Atomics.store(this.words, there, this.words[there]! & ~STATE_MASK);
-      before = (before - 1) & this.#mask;
-    }
+    this.index.remove(slot);
+    const at = (this.#base + slot * SLOT_BYTES) >> 2;
+    Atomics.store(this.words, at, this.words[at]! & ~STATE_MASK);
+    this.words[at + (LOW >> 2)] = 0;
+    if (this.#lastFree === NOT_FOUND) this.#firstFree = slot;
+    else this.words[this.#nextFreeAt(this.#lastFree)] = slot + 1;
+    this.#lastFree = slot;
   }
 
-  /** Looks at some slots in turn and makes those that were removed unused again: every search ends at an unused one. */
-  #tidy(): void {
-    for (let i = 0; i < TIDIED_PER_REMOVAL; i++) {
-      const slot = this.#tidyAt;
-      this.#tidyAt = (slot + 1) & this.#mask;
-      if (this.#state(slot) === REMOVED) this.#reclaim(slot);
-    }
+  /** A slot that may be used: one that no reader can be looking at, if there is one. NOT_FOUND if all are in use. */
+  #free(): number {
+    const freed = this.#firstFree;
+    if (freed !== NOT_FOUND && this.#isQuiet(freed)) return freed;
+    return this.#end < this.slots ? this.#end : freed;
   }
 
-  /**
-   * Moves the peers whose search leads over a removed slot to free ones that come earlier (the removed one, if there
-   * is no better), until nobody needs it. A peer is in both places for a moment, never in none.
-   */
-  #reclaim(removed: number): void {
-    for (let distance = 1; distance <= this.#longest; distance++) {
-      const slot = (removed + distance) & this.#mask;
-      const base = HEADER_BYTES + slot * SLOT_BYTES;
-      const head = this.words[base >> 2]!;
-      if ((head & STATE_MASK) === NEVER) break;
-      if ((head & STATE_MASK) === REMOVED) continue;
-      const high = head & 0xff;
-      const low = this.words[(base + LOW) >> 2]!;
-      if (((slot - this.#home(high, low)) & this.#mask) < distance) continue;
-      const area = areaAt(base, head) >> 2;
-      for (let word = 0; word < AREA_BYTES >> 2; word++) this.#scratchWords[word] = this.words[area + word]!;
-      if (!this.#write(this.#free(high, low), high, low, this.expiry(slot))) return;
-      this.#remove(slot);
-      if (this.#state(removed) !== REMOVED) return;
+  /** Takes what `#free` gave out of the free ones. */
+  #take(slot: number): void {
+    if (slot === this.#end) {
+      this.#end++;
+      return;
     }
-    const at = (HEADER_BYTES + removed * SLOT_BYTES) >> 2;
-    Atomics.store(this.words, at, (this.words[at]! & ~STATE_MASK) | NEVER);
+    this.#firstFree = this.words[this.#nextFreeAt(slot)]! - 1;
+    if (this.#firstFree === NOT_FOUND) this.#lastFree = NOT_FOUND;
   }
 
-  #state(slot: number): number {
-    return this.words[(HEADER_BYTES + slot * SLOT_BYTES) >> 2]! & STATE_MASK;
-  }
-
-  /** The first slot that an address may take, or NOT_FOUND if all are in use. */
-  #free(high: number, low: number): number {
-    for (let slot = this.#home(high, low), probes = 0; probes <= this.#mask; probes++) {
-      if (this.#state(slot) !== USED) return slot;
-      slot = (slot + 1) & this.#mask;
-    }
-    return NOT_FOUND;
+  #nextFreeAt(slot: number): number {
+    return (this.#base + slot * SLOT_BYTES + LOW) >> 2;
   }
 }
 

@@ -75,6 +75,8 @@ export class RelayLoop {
   readonly #placeOf = new Int32Array(MAX_SOCKETS);
   #generation = -1;
   #mayRelay = false;
+  /** What `#touch` read for each datagram of a batch; kept so that it has to be read. */
+  readonly #touched = new Int32Array(BATCH_DATAGRAMS);
 
   constructor(parts: RelayLoopParts) {
     const { libc, memory, table } = parts;
@@ -158,6 +160,7 @@ export class RelayLoop {
     batch.begin();
     this.#mayRelay = this.#memory.mayRelay;
     this.#introductions.begin((now % TWO_POW_32) | 0);
+    this.#touch(received);
     let bytes = 0;
     for (let i = 0; i < received; i++) {
       const length = batch.take(i);
@@ -172,6 +175,23 @@ export class RelayLoop {
     this.#counters[Count.BYTES_IN]! += bytes;
     for (let out = 0; out < this.#fds.length; out++) this.#sender.send(out, this.#fds[out]!);
     return received;
+  }
+
+  /**
+   * Reads what the decisions about a batch will need, first all cells of the index, then all slots: with many peers
+   * each is a cache miss, and misses that do not depend on each other are waited for together.
+   */
+  #touch(received: number): void {
+    const batch = this.#batch;
+    const { index } = this.#table;
+    for (let i = 0; i < received; i++) {
+      const at = batch.datagramAt(i) + DESTINATION_OFFSET;
+      this.#touched[i] = index.touchCell(batch.bytes[at]!, low32(batch.bytes, at + 1));
+      this.#introductions.touch(i);
+    }
+    for (let i = 0; i < received; i++) {
+      this.#touched[i] = index.touchSlot(this.#touched[i]!) ^ this.#introductions.touchAgain(i);
+    }
   }
 
   #handle(i: number, length: number, socket: number, now: number): void {

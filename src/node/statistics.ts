@@ -60,8 +60,11 @@ export class NodeStatistics {
   readonly rateLimited = zeros(RATE_GATES);
   /** RENDEZVOUS packets sent, by address family of the address told. */
   readonly rendezvous = { ipv4: 0, ipv6: 0 };
-  /** Pairs introduced, and what became of them. */
-  readonly pairs = { introduced: 0, direct: 0, relayed: 0 };
+  /**
+   * Pairs introduced, and what became of them; introductions that had to wait for others; pairs forgotten while they
+   * were relayed, because too many are.
+   */
+  readonly pairs = { introduced: 0, direct: 0, relayed: 0, postponed: 0, evicted: 0 };
   /** Worlds handed out inside OK(HELLO). */
   worldsSent = 0;
   /** Peers thrown out because the table was full. */

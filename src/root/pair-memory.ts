@@ -3,7 +3,9 @@
  * is introduced (again) and tells direct pairs from relayed ones: an introduced pair whose relayed traffic stops
  * has found its way. A fixed table in shared memory, because every thread that relays looks at it for every packet.
  * Facts: vl1-behaviour.md §1 (30 s between introductions). The reference forgets a pair after 240 s; ours is kept for
- * an hour, so that a pair that went direct can be introduced again when one of the two moves.
+ * an hour, so that a pair that went direct can be introduced again when one of the two moves. The reference introduces a
+ * pair that it relays every 30 s as long as it does; ours after 30, 60 and then every 120 s, since what did not help
+ * thrice will seldom help. A pair that was silent meanwhile begins anew.
  *
  * Sets of four pairs, two cache lines each. Times are the low 32 bits of milliseconds: only differences matter, and
  * what is older than an hour is forgotten. The pair (a, b) is unordered, a is the smaller address.
@@ -16,12 +18,13 @@
  * | 48  | 16 | latest packet |
  * | 64  | 16 | latest introduction |
  * | 80  | 16 | first introduction of this episode |
- * | 96  | 16 | 1 introduced at all; of this episode: 2 has had its verdict, 4 more than one packet; TURN |
+ * | 96  | 16 | state, see below |
  * | 112 | 4  | who writes into this set (thread + 1; 0 = nobody) |
  */
 import type { Millis, Random } from "../node/ports.ts";
 import type { Address } from "../protocol/address.ts";
 import { UNITE_INTERVAL_MS } from "../protocol/constants.ts";
+import { BUDGET_WORDS, IntroductionBudget } from "./introduction-budget.ts";
 
 /** A pair without a relayed packet for this long is not relayed any more. */
 export const PAIR_QUIET_MS = 15_000;
@@ -34,9 +37,11 @@ const TWO_POW_32 = 0x100000000;
 
 const SET_WORDS = 32;
 const HEADER_WORDS = 32;
-/** Header: the seed, and how many pairs were thrown out. */
+/** Header: the seed; in a cache line of their own how many pairs were thrown out, how many had to wait, the budget. */
 const SEED = 0;
-const EVICTED = 1;
+const EVICTED = 16;
+const POSTPONED = 17;
+const BUDGET = 18;
 
 const A = 0;
 const B = 4;
@@ -48,9 +53,15 @@ const STATE = 24;
 const WRITER = 28;
 
 const IN_USE = 0x10000;
+/** State: introduced at all. Of this episode: has had its verdict, more than one packet. Waits for the budget. */
 const WAS_INTRODUCED = 1;
 const JUDGED = 2;
 const CONVERSED = 4;
+const WAITS = 8;
+/** How often the pause between two introductions was doubled. */
+const DOUBLED_SHIFT = 8;
+const DOUBLED = 3 << DOUBLED_SHIFT;
+const MAX_DOUBLED = 2;
 
 /** What became of an introduced pair. */
 export interface PairVerdict {
@@ -67,6 +78,9 @@ export class PairMemory {
   readonly #words: Int32Array;
   readonly #sets: number;
   readonly #me: number;
+  readonly #budget: IntroductionBudget;
+  /** Where the next sweep begins. */
+  #sweepAt = 0;
 
   /** A view of memory that `PairMemory.create` made; `thread` tells those apart that may write at once. */
   constructor(memory: SharedArrayBuffer, thread = 0) {
@@ -74,6 +88,7 @@ export class PairMemory {
     this.#words = new Int32Array(memory);
     this.#sets = (this.#words.length - HEADER_WORDS) / SET_WORDS;
     this.#me = thread + 1;
+    this.#budget = new IntroductionBudget(this.#words.subarray(BUDGET, BUDGET + BUDGET_WORDS));
   }
 
   static create(maxPairs: number, random: Random): PairMemory {
@@ -93,6 +108,11 @@ export class PairMemory {
   /** Pairs that were thrown out while they were still relayed. */
   get evicted(): number {
     return this.#words[EVICTED]!;
+  }
+
+  /** Introductions that had to wait because too many were due at once. */
+  get postponed(): number {
+    return this.#words[POSTPONED]!;
   }
 
   /** A packet between two peers was relayed. True if they should be introduced now; the caller then does so. */
@@ -115,28 +135,40 @@ export class PairMemory {
     return this.#passed(entry, now);
   }
 
+  /** Reads the set of a pair, so that it is at hand when `relayedHalves` needs it. The value means nothing. */
+  touch(fromHigh: number, fromLow: number, toHigh: number, toLow: number): number {
+    const swap = isGreater(fromHigh, fromLow, toHigh, toLow);
+    const set = this.#set(swap ? toLow : fromLow, swap ? fromLow : toLow);
+    return this.#words[set]! ^ this.#words[set + STATE]!;
+  }
+
   #passed(entry: number, now: number): boolean {
     const words = this.#words;
     const quietFor = (now - words[entry + SEEN]!) | 0;
     if (quietFor > 0) words[entry + SEEN] = now;
     const state = words[entry + STATE]!;
-    const before = words[entry + INTRODUCED]!;
-    if (state & WAS_INTRODUCED && ((now - before) | 0) < UNITE_INTERVAL_MS) {
+    const introduced = (state & WAS_INTRODUCED) !== 0;
+    if (introduced && ((now - words[entry + INTRODUCED]!) | 0) < pauseOf(state, quietFor)) {
       if (!(state & CONVERSED)) Atomics.or(words, entry + STATE, CONVERSED);
       return false;
     }
+    if (!this.#budget.take(now, introduced && quietFor < PAIR_QUIET_MS)) {
+      this.#postpone(entry, state, quietFor);
+      return false;
+    }
     // Of several threads that see this at once, one introduces.
-    if (Atomics.compareExchange(words, entry + STATE, state, this.#nextState(state, quietFor)) !== state) return false;
-    if (!(state & WAS_INTRODUCED) || isNewEpisode(state, quietFor)) words[entry + FIRST] = now;
+    if (Atomics.compareExchange(words, entry + STATE, state, nextState(state, quietFor)) !== state) return false;
+    if (!introduced || isNewEpisode(state, quietFor)) words[entry + FIRST] = now;
     words[entry + INTRODUCED] = now;
     return true;
   }
 
-  #nextState(state: number, quietFor: number): number {
-    const kept = isNewEpisode(state, quietFor) ? 0 : state & (JUDGED | CONVERSED);
-    // Differs from the old state in any case, so that only one thread can make the exchange.
-    const turn = (state ^ TURN) & TURN;
-    return WAS_INTRODUCED | kept | turn;
+  /** The pair stays due; that it was quiet before must not be forgotten by then. */
+  #postpone(entry: number, state: number, quietFor: number): void {
+    const begun = isNewEpisode(state, quietFor) ? state & TURN : state;
+    const next = (quietFor >= PAIR_QUIET_MS ? begun & ~DOUBLED : begun) | WAITS;
+    if (next === state || Atomics.compareExchange(this.#words, entry + STATE, state, next) !== state) return;
+    if (!(state & WAITS)) Atomics.add(this.#words, POSTPONED, 1);
   }
 
   /** How long ago the pair's last packet was relayed, ms; Infinity if none is remembered. */
@@ -188,9 +220,16 @@ export class PairMemory {
     return count;
   }
 
-  /** Gives each introduced pair its verdict when it is due, and forgets the old ones. */
-  sweep(now: Millis, judge: (verdict: PairVerdict) => void): void {
-    for (let entry = HEADER_WORDS; entry < this.#words.length; entry = next(entry)) {
+  /**
+   * Gives each introduced pair its verdict when it is due, and forgets the old ones. Looks at a part of the table, one
+   * of `parts`, and the next time at the next one.
+   */
+  sweep(now: Millis, parts: number, judge: (verdict: PairVerdict) => void): void {
+    const sets = Math.ceil(this.#sets / parts);
+    const first = this.#sweepAt < this.#sets ? this.#sweepAt : 0;
+    this.#sweepAt = first + sets;
+    const end = HEADER_WORDS + Math.min(this.#sweepAt, this.#sets) * SET_WORDS;
+    for (let entry = HEADER_WORDS + first * SET_WORDS; entry < end; entry = next(entry)) {
       if (!this.#inUse(entry)) continue;
       const quietFor = this.#since(entry + SEEN, now);
       const state = this.#words[entry + STATE]!;
@@ -275,8 +314,25 @@ export class PairMemory {
   }
 }
 
-/** Changes with every introduction; see #nextState. */
+/** Changes with every introduction, so that of several threads only one can make the exchange. */
 const TURN = 0x10000000;
+
+/** The state of a pair that is introduced now. */
+function nextState(state: number, quietFor: number): number {
+  const turn = (state ^ TURN) & TURN;
+  if (isNewEpisode(state, quietFor) || !(state & WAS_INTRODUCED)) return WAS_INTRODUCED | turn;
+  const doubled = quietFor >= PAIR_QUIET_MS ? 0 : Math.min(doubledOf(state) + 1, MAX_DOUBLED);
+  return WAS_INTRODUCED | (state & (JUDGED | CONVERSED)) | (doubled << DOUBLED_SHIFT) | turn;
+}
+
+/** How long after its last introduction a pair is due again, ms. */
+function pauseOf(state: number, quietFor: number): number {
+  return quietFor >= PAIR_QUIET_MS ? UNITE_INTERVAL_MS : UNITE_INTERVAL_MS << doubledOf(state);
+}
+
+function doubledOf(state: number): number {
+  return (state & DOUBLED) >> DOUBLED_SHIFT;
+}
 
 function isNewEpisode(state: number, quietFor: number): boolean {
   return (state & JUDGED) !== 0 && quietFor >= PAIR_QUIET_MS;

@@ -32,6 +32,8 @@ export interface RootOptions {
 }
 
 const SWEEP_INTERVAL_MS = 5000;
+/** The pair memory is swept in so many steps within that time: a million pairs at once would hold up the others. */
+const SWEEP_STEPS = 16;
 /**
  * A peer that moved leaves those it talks to directly with a dead path, and clients give up a dead path after 243 s
  * only. So they are introduced again. Bounded per move, and moves per second, as each looks through the pair memory.
@@ -47,6 +49,7 @@ export class Root implements RoleGauges {
   readonly multicast: MulticastTable;
   readonly #node: Node;
   #nextSweep: Millis = 0;
+  #sweepStep = 0;
   readonly #secondLook = new SecondLook();
   readonly #movesAsked = new PerSecond(MAX_MOVES_ASKED_PER_SECOND);
   readonly #movesFollowed = new PerSecond(MAX_MOVES_FOLLOWED_PER_SECOND);
@@ -121,10 +124,12 @@ export class Root implements RoleGauges {
       (a, b) => this.#introducePair(a, b, now),
     );
     if (now < this.#nextSweep) return;
-    this.#nextSweep = now + SWEEP_INTERVAL_MS;
-    this.multicast.expire(now);
-    this.pairs.sweep(now, ({ a, b, direct, afterMs }) => {
-      const { pairs } = this.#node.statistics;
+    this.#nextSweep = now + SWEEP_INTERVAL_MS / SWEEP_STEPS;
+    if (this.#sweepStep++ % SWEEP_STEPS === 0) this.multicast.expire(now);
+    const { pairs } = this.#node.statistics;
+    pairs.postponed = this.pairs.postponed;
+    pairs.evicted = this.pairs.evicted;
+    this.pairs.sweep(now, SWEEP_STEPS, ({ a, b, direct, afterMs }) => {
       if (direct) {
         pairs.direct++;
         this.#node.ports.events({ type: "pair-direct", a, b, afterMs });

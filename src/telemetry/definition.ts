@@ -7,16 +7,7 @@ import type { TransportStatistics } from "../io/transport.ts";
 import type { Millis } from "../node/ports.ts";
 import type { NodeQueries, PeerView } from "../node/queries.ts";
 import type { NodeGauges, NodeStatistics } from "../node/statistics.ts";
-import type { Address } from "../protocol/address.ts";
 import type { PeerCacheStatistics } from "../store/peer-cache.ts";
-
-/** Packets of one peer, for the opt-in per-peer series. */
-export interface PeerTraffic {
-  readonly packetsIn: number;
-  readonly packetsOut: number;
-  /** Incoming packets that failed authentication or decoding. */
-  readonly errorsIn: number;
-}
 
 /** The controller's part. */
 export interface ControllerSource {
@@ -51,8 +42,6 @@ export interface MetricsSource {
   receiveDrops(): number;
   /** Open file descriptors of this process; −1 where the system does not tell. */
   openFiles(): number;
-  /** Only for the per-peer series; without it `zt_peer_packets` and `zt_peer_packet_errors` stay empty. */
-  peerTraffic?(address: Address): PeerTraffic | null;
 }
 
 /** One scrape: the node is asked once, however many metrics read the answer. */

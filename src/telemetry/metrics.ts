@@ -19,7 +19,7 @@ import { ORRERY_METRICS, TIME_TO_DIRECT } from "./orrery-metrics.ts";
 import { EDGE_METRICS, EVENT_LOOP_LAG } from "./process-metrics.ts";
 import { PEER_LATENCY, REFERENCE_METRICS } from "./reference-metrics.ts";
 
-export type { MetricsSource, PeerTraffic } from "./definition.ts";
+export type { MetricsSource } from "./definition.ts";
 
 /** Every family, in the order of the exposition: the reference's first. */
 export const METRICS: readonly MetricDefinition[] = [

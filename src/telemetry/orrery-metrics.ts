@@ -203,11 +203,17 @@ const RELAY_METRICS: readonly MetricDefinition[] = [
   }),
   counter(
     "orrery_introductions_total",
-    "Introductions of a pair; one that stays on the relay is introduced again every 30 seconds.",
+    "Introductions of a pair; one that stays on the relay is introduced again after 30, 60, then every 120 seconds.",
     {
       read: ({ statistics }, put) => put(statistics.pairs.introduced),
     },
   ),
+  counter("orrery_introductions_postponed_total", "Introductions that had to wait because too many were due at once.", {
+    read: ({ statistics }, put) => put(statistics.pairs.postponed),
+  }),
+  counter("orrery_pairs_evicted_total", "Pairs forgotten while they were relayed, because the table was full.", {
+    read: ({ statistics }, put) => put(statistics.pairs.evicted),
+  }),
   counter(
     "orrery_pairs_total",
     "Pairs that met on the relay: direct once it fell silent for them, relayed if it still carries them a minute later.",

@@ -4,7 +4,8 @@
  *
  * The families by network are declared and empty until this node joins one. The families by peer are empty unless
  * the operator opts in: a root has as many peers as it has clients, and a series for each would be the largest thing
- * in anybody's Prometheus (metrics.ts has the cap).
+ * in anybody's Prometheus (metrics.ts has the cap). Of these, packets and packet errors are always empty: they would
+ * need counters for each peer.
  */
 import { formatAddress } from "../protocol/address.ts";
 import { ErrorCode, VERB_NAMES } from "../protocol/verbs.ts";
@@ -85,25 +86,9 @@ export const REFERENCE_METRICS: readonly MetricDefinition[] = [
       }
     },
   }),
-  counter("zt_peer_packets", "number of packets to/from a peer", {
-    labels: ["direction", "node_id"],
-    read: ({ shownPeers, source }, put) => {
-      for (const { address } of shownPeers) {
-        const traffic = source.peerTraffic?.(address);
-        if (!traffic) continue;
-        const node_id = formatAddress(address);
-        put(traffic.packetsIn, { direction: "rx", node_id });
-        put(traffic.packetsOut, { direction: "tx", node_id });
-      }
-    },
-  }),
+  counter("zt_peer_packets", "number of packets to/from a peer", { labels: ["direction", "node_id"], read: () => {} }),
   counter("zt_peer_packet_errors", "number of incoming packet errors from a peer", {
     labels: ["node_id"],
-    read: ({ shownPeers, source }, put) => {
-      for (const { address } of shownPeers) {
-        const traffic = source.peerTraffic?.(address);
-        if (traffic) put(traffic.errorsIn, { node_id: formatAddress(address) });
-      }
-    },
+    read: () => {},
   }),
 ];

@@ -1,6 +1,6 @@
 /** Our own daemon as a user runs it: `node dist/main.js`, in a namespace of the laboratory. */
 import { type ChildProcess, spawnSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -20,7 +20,7 @@ export function scratchDirectory(): string {
   return directory;
 }
 
-/** One root: its home, and its process while it runs. */
+/** One root, or another node: its home, and its process while it runs. */
 export class RootDaemon {
   readonly host: Host;
   readonly home: string;
@@ -48,6 +48,14 @@ export class RootDaemon {
     writeFileSync(join(daemon.home, "identity.secret"), formatIdentity(identity, true), { mode: 0o600 });
     writeFileSync(join(daemon.home, "identity.public"), formatIdentity(identity));
     writeFileSync(join(daemon.home, "planet"), planet.bytes);
+    return daemon;
+  }
+
+  /** A node that lives on somebody else's planet: its home has that file and nothing else. */
+  static nodeOn(lab: Lab, host: Host, planetFile: string): RootDaemon {
+    const daemon = new RootDaemon(lab, host);
+    mkdirSync(daemon.home);
+    copyFileSync(planetFile, join(daemon.home, "planet"));
     return daemon;
   }
 

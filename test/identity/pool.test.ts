@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
+import { readdirSync, readFileSync } from "node:fs";
+import { getPriority } from "node:os";
 import { describe, test } from "node:test";
 import { promisify } from "node:util";
 import { setEnvironmentData } from "node:worker_threads";
@@ -27,6 +29,20 @@ describe("IdentityPool", () => {
     await pool.close();
     assert.deepEqual(answers, [true, false, true]);
     assert.ok(turns > 5, `${turns} turns of the event loop`);
+  });
+
+  test("its threads give way to all others", { skip: process.platform !== "linux" && "Linux only" }, async () => {
+    /** Threads of this process with a lower priority than ours. */
+    const humble = () =>
+      readdirSync("/proc/self/task").filter((thread) => {
+        const fields = readFileSync(`/proc/self/task/${thread}/stat`, "utf8").split(") ")[1]!.split(" ");
+        return Number(fields[16]) > getPriority();
+      }).length;
+    const before = humble();
+    const pool = new IdentityPool({ threads: 2, maxQueued: 10 });
+    await Promise.all([valid, valid].map((identity) => validated(pool, identity)));
+    assert.equal(humble() - before, 2);
+    await pool.close();
   });
 
   test("never answers during the call", async () => {

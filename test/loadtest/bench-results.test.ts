@@ -168,7 +168,7 @@ describe("the benchmark's tables", () => {
       storms: [storm],
       memory,
     };
-    const text = formatResults(results, "orrery", null);
+    const text = formatResults(results, "orrery", []);
     for (const part of ["2020-01-01: CPU x", "* one", "Relay:", "Newcomers:", "Memory:"])
       assert.ok(text.includes(part));
   });

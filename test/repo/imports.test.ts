@@ -42,7 +42,8 @@ const SYSTEM_MODULES: Readonly<Record<string, readonly string[]>> = {
   "node:fs": ["io", "store", "config", "cli", "main"],
   "node:fs/promises": ["io", "store", "config", "cli", "main"],
   "node:dgram": ["io", "store", "config", "cli"],
-  "node:os": ["io", "store", "config", "cli", "main"],
+  // The identity pool's threads lower their own priority.
+  "node:os": ["io", "store", "config", "cli", "main", "identity/pool-worker.ts"],
   "node:child_process": ["io", "store", "config", "cli"],
   koffi: ["io", "store", "config", "cli"],
   "node:net": ["io", "http", "cli", "main"],

@@ -63,6 +63,8 @@ export function expectedFigures(): Figure[] {
     between('orrery_rendezvous_sent_total{family="ipv4"}', 2, 20),
     between('orrery_rendezvous_sent_total{family="ipv6"}', 2, 20),
     between("orrery_introductions_total", 2, 10),
+    exactly("orrery_introductions_postponed_total", 0),
+    exactly("orrery_pairs_evicted_total", 0),
     exactly('orrery_pairs_total{outcome="direct"}', 1),
     between('orrery_pairs_total{outcome="relayed"}', 0, 1),
     between("orrery_direct_ratio", 0.5, 1),

@@ -111,7 +111,6 @@ export class DrivenSource implements MetricsSource {
     ],
     problems: [],
   };
-  peerTraffic: NonNullable<MetricsSource["peerTraffic"]> = () => null;
 
   get node(): NodeQueries {
     const planet = { id: 0x1122334455667788n, timestamp: WORLD_TIMESTAMP } as World;
