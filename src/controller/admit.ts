@@ -43,6 +43,11 @@ export interface Admission {
   readonly spends: JoinToken | null;
 }
 
+/**
+ * Whether the node has to authenticate first. A node that is first seen then gets a record that says authorized, without
+ * a time: the end of its authentication is what lets it in or not (recorded: api/controller-import.json, "member of SSO
+ * network").
+ */
 function mustAuthenticate(network: NetworkSettings, draft: MemberRecord, now: Millis): boolean {
   const { ssoExempt, authenticationExpiryTime } = memberSettings(draft.json);
   return network.ssoEnabled && !ssoExempt && authenticationExpiryTime <= now;
@@ -63,7 +68,10 @@ export function admit(network: NetworkState, current: MemberRecord | null, askin
     return { verdict: "wrong_identity", draft: known, isNew, spends: null };
   }
   const draft: MemberRecord = { ...known, json: withIdentity(known, asking.identity) };
-  if (mustAuthenticate(network.settings, draft, now)) return { verdict: "authenticate", draft, isNew, spends: null };
+  if (mustAuthenticate(network.settings, draft, now)) {
+    const shown = isNew ? { ...draft, json: withEntries(draft.json, { authorized: true }) } : draft;
+    return { verdict: "authenticate", draft: shown, isNew, spends: null };
+  }
   if (!memberSettings(draft.json).authorized) {
     const entrance = entranceOf(network.settings, asking, now);
     if (entrance === null) return { verdict: "denied", draft, isNew, spends: null };

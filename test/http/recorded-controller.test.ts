@@ -1,182 +1,52 @@
-/**
- * Replays what the reference's controller answered: every exchange of the recordings, over the real engine and a
- * database in memory. Status, content type and body must be equal.
- *
- * | what cannot be equal | is replaced by |
- * |---|---|
- * | times (13 digits) in bodies | `<time>`, on both sides |
- * | ids of networks that were drawn at random | our own id of the same exchange |
- * | rule arrays that were shortened after the recording | left out of the comparison |
- *
- * Requests that members sent between two exchanges were not recorded by the API; `MEMBERS_ASK` names after which
- * exchange each of them asked.
- */
+/** Replays what the reference's controller answered; `recorded-stage.ts` tells how, and what cannot be equal. */
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
 import { after, before, describe, test } from "node:test";
-import { type ServiceApi, startServiceApi } from "../../src/http/service.ts";
-import { Identity } from "../../src/identity/identity.ts";
-import { formatJson, type JsonObject, type JsonValue } from "../../src/json/json.ts";
-import { parseJson } from "../../src/json/json-parse.ts";
-import { testPlanet } from "../support/constellation.ts";
-import { ControlledNode, identityOf } from "../support/controlled-node.ts";
-import { ask } from "./api-client.ts";
-import { RecordedNode } from "./recorded-node.ts";
-import { recordedStatus } from "./recorded-status.ts";
+import { Verb } from "../../src/protocol/verbs.ts";
+import { recording, Stage } from "./recorded-stage.ts";
 
-interface Exchange {
-  readonly name: string;
-  readonly note?: string;
-  readonly files?: Readonly<Record<string, unknown>>;
-  readonly request?: {
-    readonly method: string;
-    readonly path: string;
-    readonly headers: string[];
-    readonly body?: unknown;
-  };
-  readonly response?: { readonly status: number; readonly headers: Record<string, string>; readonly bodyText?: string };
-}
-
-function recording(file: string): Exchange[] {
-  const url = new URL(`../fixtures/vectors/api/${file}.json`, import.meta.url);
-  return (JSON.parse(readFileSync(url, "utf8")) as { exchanges: Exchange[] }).exchanges;
-}
-
-const TOKENS = { auth: "abcdefghijklmnopqrstuvwx", metrics: "zyxwvutsrqponmlkjihgfedc" };
-const CONTROLLER = identityOf(memberIdentity("network-node-misc", "own member record"));
-const B = identityOf(memberIdentity("controller-member", "authorised member after its config was issued"));
-const C = identityOf(memberIdentity("controller-member", "pre-authorised member after config"));
-const NETWORK = 0x9c650471be000002n;
-
-function memberIdentity(file: string, name: string): string {
-  const exchange = recording(file).find((one) => one.name === name);
-  return (JSON.parse(exchange!.response!.bodyText ?? "") as { identity: string }).identity;
-}
-
-/** Who asked for its configuration right before an exchange. */
-const MEMBERS_ASK: Readonly<Record<string, readonly Identity[]>> = {
-  "member list after first request": [B],
-  "authorised member after its config was issued": [B],
-  "pre-authorised member after config": [C],
-  list: [B],
-};
-
-/**
- * Where we differ on purpose: the reference sets a member's trace level back to 0 with its next request, so that it
- * never takes effect, and counts that as a change. Here it stays; from then on this member's revision is one behind.
- */
-const TRACE_KEPT = { since: "remote trace on member", until: "delete member (returns object)", member: "75bbd54543" };
-
-class Stage {
-  controlled!: ControlledNode;
-  service!: ServiceApi;
-  /** Recorded ids that were drawn at random, and ours. */
-  readonly #ids = new Map<string, string>();
-  #traceKept = false;
-
-  async open(): Promise<void> {
-    // The recording has no secret of the controller; nothing that is compared is signed.
-    const secret = new Uint8Array(64).fill(7);
-    const identity = new Identity(CONTROLLER.address, CONTROLLER.publicKey, secret);
-    const planet = testPlanet([{ identity: CONTROLLER, endpoints: ["64.0.0.1/9993"] }]);
-    this.controlled = await ControlledNode.open(identity, planet);
-    const node = new RecordedNode(recordedStatus());
-    node.clock = this.controlled.now;
-    node.controller = this.controlled.controller;
-    node.now = () => this.controlled.now;
-    this.service = await startServiceApi({ port: 0, backend: node, tokens: TOKENS, allowManagementFrom: [] });
-  }
-
-  async close(): Promise<void> {
-    await this.service.close();
-    await this.controlled.close();
-  }
-
-  async replay(exchange: Exchange): Promise<void> {
-    for (const member of MEMBERS_ASK[exchange.name] ?? []) {
-      this.controlled.now += 5000;
-      await this.controlled.ask(NETWORK, member);
-    }
-    this.controlled.now += 10;
-    const request = exchange.request!;
-    const expected = exchange.response!;
-    const shortened = (exchange.note ?? "").includes("shortened");
-    const headers = request.headers.map(
-      (line) => line.replace("<authtoken>", TOKENS.auth).split(": ") as [string, string],
-    );
-    const answer = await ask(this.service.port, this.#ours(request.path), {
-      method: request.method,
-      headers: Object.fromEntries(headers),
-      ...(request.body === undefined || request.body === null ? {} : { body: bodyText(request.body) }),
-    });
-    await this.controlled.settle();
-    this.#learnId(expected.bodyText ?? "", answer.body);
-    assert.equal(answer.status, expected.status, `${exchange.name}: ${answer.body}`);
-    if (expected.bodyText === undefined) {
-      assert.equal((JSON.parse(answer.body) as { rules: unknown[] }).rules.length, 1200);
-      return;
-    }
-    assert.equal(answer.headers["content-type"], expected.headers["Content-Type"], exchange.name);
-    const theirs = this.#ours(this.#revised(request.path, expected.bodyText));
-    assert.deepEqual(comparable(answer.body, shortened), comparable(theirs, shortened), exchange.name);
-    if (exchange.name === TRACE_KEPT.since) this.#traceKept = true;
-    if (exchange.name === TRACE_KEPT.until) this.#traceKept = false;
-  }
-
-  #revised(path: string, text: string): string {
-    if (!this.#traceKept || !path.endsWith(TRACE_KEPT.member)) return text;
-    return text.replace(/"revision":(\d+)/, (_whole, revision: string) => `"revision":${Number(revision) - 1}`);
-  }
-
-  #ours(text: string): string {
-    let ours = text;
-    for (const [recorded, id] of this.#ids) ours = ours.replaceAll(recorded, id);
-    return ours;
-  }
-
-  #learnId(recorded: string, actual: string): void {
-    const pattern = /^\{.*"id":"([0-9a-f]{16})"/;
-    const [theirs, ours] = [pattern.exec(recorded)?.[1], pattern.exec(actual)?.[1]];
-    if (theirs !== undefined && ours !== undefined && theirs !== ours) this.#ids.set(theirs, ours);
-  }
-}
-
-/** The one body that was not kept: 1200 rules. */
-function bodyText(body: unknown): string {
-  const text = typeof body === "string" ? body : JSON.stringify(body);
-  return text.includes("<") ? JSON.stringify({ rules: new Array(1200).fill({ type: "ACTION_ACCEPT" }) }) : text;
-}
-
-/** Lists of networks are compared in any order: it follows from ids that are drawn at random. */
-function comparable(text: string, withoutRules: boolean): string {
-  const timeless = text.replace(/\b1[0-9]{12}\b/g, '"<time>"').replace(/""<time>""/g, '"<time>"');
-  if (timeless.startsWith("[")) return formatJson([...(parseJson(timeless) as string[])].sort());
-  if (!timeless.startsWith('{"data":')) return timeless;
-  const { data, meta } = parseJson(timeless) as { data: JsonValue[]; meta: JsonValue };
-  const items = data.map((item) => formatJson(withoutRules ? strip(item) : item));
-  return formatJson({ data: items.sort(), meta });
-}
-
-function strip(value: JsonValue): JsonValue {
-  if (Array.isArray(value)) return value.map(strip);
-  if (typeof value !== "object" || value === null) return value;
-  return Object.fromEntries(
-    Object.entries(value as JsonObject)
-      .filter(([key]) => key !== "rules")
-      .map(([key, inner]) => [key, strip(inner as JsonValue)]),
-  );
-}
+/** Exchanges that are put to a controller; not those with a member's own service, nor preparations. */
+const putToController = (file: string) =>
+  recording(file).filter(({ request }) => request !== undefined && !request.path.startsWith("/network"));
 
 describe("the reference's controller API", () => {
   const stage = new Stage();
   before(() => stage.open());
   after(() => stage.close());
   for (const file of ["controller-network", "controller-rules", "controller-delete", "controller-member"]) {
-    for (const exchange of recording(file)) {
-      if (exchange.request === undefined || exchange.request.path.startsWith("/network")) continue;
+    for (const exchange of putToController(file)) {
       test(`${file}: ${exchange.name}`, async () => {
         await stage.replay(exchange);
       });
     }
   }
 });
+
+describe("the reference's controller API on files of controller.d that somebody wrote", () => {
+  const stage = new Stage();
+  const exchanges = putToController("controller-import");
+  const { files } = recording("controller-import")[0]!;
+  /** The recorded controller had this network already. */
+  const present = { "network/9c650471be000002.json": { id: "9c650471be000002", nwid: "9c650471be000002" } };
+  before(async () => {
+    await stage.open();
+    await stage.takeOver({ ...files, ...present });
+  });
+  after(() => stage.close());
+
+  test("the recording has the ten exchanges that are put to it", () => assert.equal(exchanges.length, 10));
+
+  for (const exchange of exchanges) {
+    test(exchange.name, async () => {
+      await stage.replay(exchange);
+      const wanted = EXPECTED_VERBS[exchange.name];
+      if (wanted !== undefined) assert.deepEqual(new Set(stage.answered), new Set([wanted]));
+    });
+  }
+});
+
+/** What the member gets that asks right before the exchange, as its own service showed in the recording. */
+const EXPECTED_VERBS: Readonly<Record<string, number>> = {
+  "member after a request: defaults filled, unknown key kept": Verb.OK,
+  "member of SSO network": Verb.ERROR,
+  "SSO network object": Verb.OK,
+};
