@@ -8,7 +8,6 @@ import { now } from "../io/clock.ts";
 import { HostNetwork } from "../io/linux/host-network.ts";
 import { type Libc, loadLibc } from "../io/linux/libc.ts";
 import { deviceGroups } from "../io/linux/multicast-groups.ts";
-import { Netlink } from "../io/linux/netlink.ts";
 import { Leaf } from "../leaf/leaf.ts";
 import { DEFAULT_LOCAL_SETTINGS, type LocalSettings } from "../leaf/local-settings.ts";
 import type { LeafEvent, Subscribers } from "../leaf/ports.ts";
@@ -174,11 +173,12 @@ export class LeafRole implements NetworkMembership {
     const network = this.leaf.network(id);
     if (this.#host === null || network === undefined) return;
     try {
+      const name = this.#options.home.interfaceNames().get(id);
       const events = {
         frame: (frame: Uint8Array) => this.leaf.frame(id, frame, now()),
         failed: (error: string) => this.#interfaceFailed(id, error),
       };
-      this.#interfaces.set(id, new NetworkInterface(id, network.mac, this.#host, events));
+      this.#interfaces.set(id, new NetworkInterface(id, network.mac, this.#host, events, name));
       network.portError = 0;
     } catch (error) {
       network.portError = -1;
@@ -227,5 +227,5 @@ function openHost(log: Logger): InterfaceHost | null {
   const taps = new Taps(libc, (error) =>
     log.error({ err: error }, "the thread that reads interfaces died; it is started again"),
   );
-  return { taps, host: new HostNetwork(new Netlink(libc)), log };
+  return { taps, host: new HostNetwork(libc), log };
 }

@@ -3,6 +3,7 @@
  * Facts: vl2-ethernet.md §7.2, §7.3.
  */
 import type { Route } from "../network/config-blobs.ts";
+import { bytesEqual } from "../protocol/bytes.ts";
 import { formatIp, type IpPrefix, prefixContains } from "../protocol/inet-address.ts";
 import { type LocalSettings, mayApply } from "./local-settings.ts";
 
@@ -24,6 +25,14 @@ export interface HostPlan {
   readonly routes: readonly PlannedRoute[];
 }
 
+/** What to do, in this order; within each list, too. */
+export interface HostChanges {
+  readonly removeRoutes: readonly PlannedRoute[];
+  readonly removeAddresses: readonly IpPrefix[];
+  readonly addAddresses: readonly IpPrefix[];
+  readonly addRoutes: readonly PlannedRoute[];
+}
+
 export const NOTHING_PLANNED: HostPlan = { addresses: [], routes: [] };
 
 /** `online`: a default route is only given to a network while a root can be reached. */
@@ -35,17 +44,18 @@ export function planHost(
   const addresses = unique(config.staticIps.filter((ip) => mayApply(settings, ip)));
   const routes: PlannedRoute[] = [];
   const seen = new Set<string>();
-  for (const { target, via } of config.routes) {
+  for (const { target: written, via } of config.routes) {
+    const target = masked(written);
     if (!mayApply(settings, target) || seen.has(prefixText(target))) continue;
     const own = addresses.filter(({ family }) => family === target.family);
     if (own.length === 0) continue;
-    if (via !== null && own.some(({ ip }) => sameBytes(ip, via))) continue;
+    if (via !== null && (via.length !== target.ip.length || own.some(({ ip }) => bytesEqual(ip, via)))) continue;
     if (own.some(({ ip, bits }) => bits === target.bits && prefixContains(target, ip))) continue;
     if (target.bits === 0 && via !== null && !online) continue;
     seen.add(prefixText(target));
     const source = closest(own, target.ip);
     const metric = via === null ? null : ROUTE_METRIC;
-    for (const half of target.bits === 0 ? halvesOf(target) : [masked(target)]) {
+    for (const half of target.bits === 0 ? halvesOf(target) : [target]) {
       routes.push({ target: half, via, source, metric });
     }
   }
@@ -55,12 +65,36 @@ export function planHost(
   };
 }
 
+/**
+ * What leads from what an interface has to what it should have. Of what it has, only what is also in `ours` (what we
+ * gave it) is removed; what somebody else put there already is not added.
+ */
+export function planChanges(present: HostPlan, wanted: HostPlan, ours: HostPlan): HostChanges {
+  const addresses = changesOf(present.addresses, wanted.addresses, ours.addresses, prefixText);
+  const routes = changesOf(present.routes, wanted.routes, ours.routes, routeText);
+  return {
+    // Those with a gateway first: it lies in the target of another route.
+    removeRoutes: routes.remove.sort((a, b) => Number(a.via === null) - Number(b.via === null)),
+    removeAddresses: addresses.remove,
+    addAddresses: addresses.add,
+    addRoutes: routes.add,
+  };
+}
+
+function changesOf<T>(present: readonly T[], wanted: readonly T[], ours: readonly T[], text: (one: T) => string) {
+  const [has, wants, own] = [present, wanted, ours].map((list) => new Set(list.map(text)));
+  return {
+    remove: present.filter((one) => own!.has(text(one)) && !wants!.has(text(one))),
+    add: wanted.filter((one) => !has!.has(text(one))),
+  };
+}
+
 /** Both halves of everything: more specific than the system's default route, which stays as it is. */
 function halvesOf({ family, ip }: IpPrefix): IpPrefix[] {
   const upper = new Uint8Array(ip.length);
   upper[0] = 0x80;
   return [
-    { family, ip: new Uint8Array(ip.length), bits: 1 },
+    { family, ip, bits: 1 },
     { family, ip: upper, bits: 1 },
   ];
 }
@@ -115,10 +149,6 @@ export function routeText({ target, via, source, metric }: PlannedRoute): string
     source === null ? "-" : formatIp(source),
     metric,
   ].join(" ");
-}
-
-function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length && a.every((byte, i) => byte === b[i]);
 }
 
 function compareBytes(a: Uint8Array, b: Uint8Array): number {

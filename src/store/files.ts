@@ -6,6 +6,7 @@
  *   identity.secret, identity.public    who we are                 planet                  the world we were born in
  *   authtoken.secret, metricstoken.secret                          moons.d/<16 hex>.moon   worlds we orbit
  *   zerotier-one.port, zerotier-one.pid                            local.conf, trustedpaths
+ *   devicemap                           names of networks' interfaces (only read)
  *   peers.d/<10 hex>.peer               the reference's peer cache; ours is peers.cache (peer-cache.ts)
  *   signing/<16 hex>.secret             keys that sign our worlds (ours, 0700)
  */
@@ -16,6 +17,8 @@ import { publicFromSecret } from "../crypto/c25519.ts";
 import { validateIdentity } from "../identity/generate.ts";
 import { formatIdentity, type Identity, parseIdentity } from "../identity/identity.ts";
 import { randomInteger } from "../io/random.ts";
+import { parseDeviceMap } from "../network/interface-name.ts";
+import type { NetworkId } from "../network/network-id.ts";
 import type { Random, WorldStore } from "../node/ports.ts";
 import { bytesEqual } from "../protocol/bytes.ts";
 import type { SigningKey } from "../world/forge.ts";
@@ -66,6 +69,11 @@ export class Home implements WorldStore {
   /** Makes the directory if it is missing. Throws ConfigError. */
   prepare(): void {
     makeDirectory(this.path, DIRECTORY_MODE);
+  }
+
+  /** What the file `devicemap` calls the interfaces of networks. Throws ConfigError if it cannot be read. */
+  interfaceNames(): Map<NetworkId, string> {
+    return parseDeviceMap(readTextIfPresent(this.file("devicemap"), MAX_TEXT_BYTES) ?? "");
   }
 
   /** True if the reference kept peers here, so that it may want them back. */

@@ -1,14 +1,14 @@
 /** What a network may do to the host. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { planHost, prefixText } from "../../src/leaf/host-plan.ts";
+import fc from "fast-check";
+import { type HostPlan, planChanges, planHost, prefixText, routeText } from "../../src/leaf/host-plan.ts";
 import {
   DEFAULT_LOCAL_SETTINGS,
   decodeLocalSettings,
   encodeLocalSettings,
   mayApply,
 } from "../../src/leaf/local-settings.ts";
-import { interfaceName } from "../../src/network/interface-name.ts";
 import { formatIp, parseIp, parsePrefix } from "../../src/protocol/inet-address.ts";
 
 const prefix = (text: string) => parsePrefix(text)!;
@@ -87,7 +87,45 @@ test("the file holds what the reference's holds, and a list of prefixes is a whi
   assert.deepEqual(decodeLocalSettings(new Uint8Array(0)), DEFAULT_LOCAL_SETTINGS);
 });
 
-test("interfaces have the reference's names", () => {
-  assert.equal(interfaceName(0x9c650471be000002n), "zt5xnqi4n4");
-  assert.notEqual(interfaceName(0x9c650471be000002n, 1), "zt5xnqi4n4");
+test("a route through a gateway of the other family, or one that only its host bits tell apart, is left out", () => {
+  const wanted = [route("10.8.0.0/16", "fd00::1"), route("10.7.0.0/16"), route("10.7.3.1/16")];
+  assert.deepEqual(plan(["10.1.0.2/24"], wanted).routes, [["10.7.0.0/16", null, "10.1.0.2", null]]);
+  // Whatever stands before the slash: with no bits it is the default route.
+  assert.deepEqual(plan(["10.1.0.2/24"], [route("10.9.9.9/0", "10.1.0.1")]).routes, []);
+});
+
+const aPrefix = fc
+  .tuple(fc.integer({ min: 0, max: 3 }), fc.integer({ min: 24, max: 32 }))
+  .map(([last, bits]) => prefix(`10.0.0.${last}/${bits}`));
+const aRoute = fc.record({
+  target: aPrefix,
+  via: fc.constantFrom(null, parseIp("10.0.0.9")),
+  source: fc.constantFrom(null, parseIp("10.0.0.2")),
+  metric: fc.constantFrom(null, 5000),
+});
+const aPlan = fc.record({
+  addresses: fc.uniqueArray(aPrefix, { selector: prefixText }),
+  routes: fc.uniqueArray(aRoute, { selector: routeText }),
+});
+
+test("changes lead from anything to what is wanted, without touching what others made", () => {
+  fc.assert(
+    fc.property(aPlan, aPlan, aPlan, (ours, theirs, wanted) => {
+      const texts = ({ addresses, routes }: HostPlan) => [...addresses.map(prefixText), ...routes.map(routeText)];
+      const isOurs = new Set(texts(ours));
+      const present = {
+        addresses: [...ours.addresses, ...theirs.addresses.filter((one) => !isOurs.has(prefixText(one)))],
+        routes: [...ours.routes, ...theirs.routes.filter((one) => !isOurs.has(routeText(one)))],
+      };
+      const changes = planChanges(present, wanted, ours);
+      const removed = texts({ addresses: changes.removeAddresses, routes: changes.removeRoutes });
+      const added = texts({ addresses: changes.addAddresses, routes: changes.addRoutes });
+      assert.ok(removed.every((text) => isOurs.has(text)));
+      const result = [...texts(present).filter((text) => !removed.includes(text)), ...added];
+      const foreign = texts(present).filter((text) => !isOurs.has(text));
+      assert.deepEqual(result.sort(), [...new Set([...texts(wanted), ...foreign])].sort());
+      const onLink = changes.removeRoutes.map(({ via }) => via === null);
+      assert.deepEqual(onLink, [...onLink].sort());
+    }),
+  );
 });

@@ -32,8 +32,6 @@ export interface Libc {
   usleep(microseconds: number): number;
   open(path: number, flags: number): number;
   ioctl(fd: number, request: number, argument: number): number;
-  sendto(fd: number, buffer: number, bytes: number, flags: number, address: number, addressBytes: number): number;
-  recv(fd: number, buffer: number, bytes: number, flags: number): number;
 }
 
 type Call = (...parameters: number[]) => number;
@@ -87,8 +85,6 @@ function declare(koffi: Koffi): Libc {
     usleep: library.func("int usleep(uint32_t microseconds)"),
     open: library.func("int open(uint64_t path, int flags)"),
     ioctl: library.func("int ioctl(int fd, ulong request, uint64_t argument)"),
-    sendto: library.func("long sendto(int fd, uint64_t buffer, ulong bytes, int flags, uint64_t to, uint32_t toBytes)"),
-    recv: library.func("long recv(int fd, uint64_t buffer, ulong bytes, int flags)"),
   };
 }
 
