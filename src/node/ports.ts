@@ -35,6 +35,11 @@ export interface Outbox {
    * transport, never thrown. `ttl` is the IP hop limit of this one datagram (hole punching).
    */
   send(socket: number, to: Endpoint, bytes: Uint8Array, ttl?: number): void;
+  /**
+   * Sends the pieces of one packet, in order: all but the last of equal length, the last not longer. A transport that can
+   * hand them to the kernel at once offers this; else each goes by `send`.
+   */
+  sendPieces?(socket: number, to: Endpoint, pieces: readonly Uint8Array[]): void;
   /** The sockets that are open now. */
   sockets(): readonly LocalSocket[];
 }

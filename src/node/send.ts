@@ -111,8 +111,18 @@ export class Sender {
       this.expected.add(packetIdOf(packet));
     }
     if (packet.length <= mtu) this.onPath(path, packet, now);
-    else for (const datagram of splitPacket(packet, mtu)) this.onPath(path, datagram, now);
+    else this.#pieces(path, splitPacket(packet, mtu), now);
     return true;
+  }
+
+  #pieces(path: Path, pieces: readonly Uint8Array[], now: Millis): void {
+    const { outbox } = this.#ports;
+    if (outbox.sendPieces === undefined) {
+      for (const piece of pieces) this.onPath(path, piece, now);
+      return;
+    }
+    path.lastOut = now;
+    outbox.sendPieces(path.socket, path.endpoint, pieces);
   }
 
   /** Best direct path, else the best root's, else a direct one that expired. */

@@ -139,6 +139,37 @@ for (const implementation of IMPLEMENTATIONS) {
       });
     }
 
+    for (const [name, ip] of [
+      ["IPv4", V4],
+      ["IPv6", V6],
+    ] as const) {
+      test(`sends the pieces of a packet over ${name} as the datagrams they are, and single ones behind them`, async () => {
+        const heard: Buffer[] = [];
+        const receiver = await plainSocket(name === "IPv4" ? "127.0.0.1" : "::1");
+        receiver.on("message", (bytes) => void heard.push(bytes));
+        const transport = await started({ bind: [ip] });
+        const [socket] = transport.sockets();
+        const to = makeEndpoint(ip, receiver.address().port);
+        const sent: Buffer[] = [];
+        for (const lengths of [
+          [1432, 1432, 77],
+          [1432, 1432],
+          [28, 28, 28, 28, 28, 28, 1],
+          [900, 1],
+        ]) {
+          const pieces = lengths.map((length, i) => Buffer.alloc(length, sent.length + i + 1));
+          if (transport.sendPieces !== undefined) transport.sendPieces(socket!.id, to, pieces);
+          else for (const piece of pieces) transport.send(socket!.id, to, piece);
+          transport.send(socket!.id, to, Buffer.from("single"));
+          sent.push(...pieces, Buffer.from("single"));
+        }
+        await until(() => heard.length === sent.length, "every piece");
+        assert.deepEqual(heard, sent);
+        assert.equal(transport.statistics.datagramsOut, sent.length);
+        assert.equal(transport.statistics.sendErrors, 0);
+      });
+    }
+
     test("lets a datagram leave before send() returns: another process has it while our event loop stands still", async () => {
       const child = spawn(process.execPath, [
         "-e",

@@ -18,7 +18,7 @@ import {
 import type { BindProblem, Transport, TransportStatistics } from "../transport.ts";
 import { ENFILE, type Libc, SystemError } from "./libc.ts";
 import { DatagramSender } from "./sender.ts";
-import { openUdpSocket } from "./udp.ts";
+import { hasSegmentation, openUdpSocket } from "./udp.ts";
 
 /** A local address and port, and one descriptor of it for each reader. */
 export interface SharedSocket extends LocalSocket {
@@ -66,6 +66,7 @@ export class LinuxTransport implements Transport {
   /** Scans run one after the other; this is the end of the line. */
   #scans: Promise<void> = Promise.resolve();
   #closing: Promise<void> | null = null;
+  readonly #segment: boolean;
   #bytesOut = 0;
   #datagramsOut = 0;
   readonly #sendErrorsByCode: Record<string, number> = {};
@@ -75,6 +76,7 @@ export class LinuxTransport implements Transport {
     this.#options = options;
     this.#readers = readers;
     this.#sender = new DatagramSender(libc);
+    this.#segment = hasSegmentation(libc);
   }
 
   get ports(): readonly PortChoice[] {
@@ -149,6 +151,25 @@ export class LinuxTransport implements Transport {
     }
     this.#datagramsOut++;
     this.#bytesOut += bytes.length;
+  }
+
+  /** As one message that the kernel cuts, where it can and the way allows; else one by one. */
+  sendPieces(socket: number, to: Endpoint, pieces: readonly Uint8Array[]): void {
+    const open = this.#sockets.get(socket);
+    if (this.#segment && open !== undefined && open.local.family === to.family && to.port !== 0) {
+      const failed = this.#sender.sendSegmented(open.fds[0]!, to, pieces);
+      if (failed === null) {
+        this.#datagramsOut += pieces.length;
+        for (const piece of pieces) this.#bytesOut += piece.length;
+        return;
+      }
+      // A full buffer stays full; everything else may be the way, or the size, and goes as single datagrams.
+      if (failed === "EAGAIN") {
+        this.#sendErrorsByCode[failed] = (this.#sendErrorsByCode[failed] ?? 0) + pieces.length;
+        return;
+      }
+    }
+    for (const piece of pieces) this.send(socket, to, piece);
   }
 
   async #close(): Promise<void> {

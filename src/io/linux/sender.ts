@@ -16,6 +16,11 @@ const IPV6_HOPLIMIT = 52;
 const CONTROL_LENGTH = 20;
 const CONTROL_BYTES = 24;
 
+const SOL_UDP = 17;
+const UDP_SEGMENT = 103;
+/** A control message with one 16-bit number in it. */
+const SEGMENT_CONTROL_LENGTH = 18;
+
 /** No UDP payload is longer. */
 const MAX_DATAGRAM_BYTES = 65_507;
 
@@ -56,6 +61,30 @@ export class DatagramSender {
       this.#words.setInt32(CONTROL + 16, ttl, true);
     }
     const sent = this.#libc.sendmsg(fd, this.#at + HEADER, MSG_DONTWAIT);
+    return sent < 0 ? errnoName(this.#libc.errno()) : null;
+  }
+
+  /**
+   * Sends datagrams that lie side by side as one message, which the kernel cuts every `pieces[0].length` bytes. Gives
+   * null, or the code of what went wrong: then nothing was sent.
+   */
+  sendSegmented(fd: number, to: Endpoint, pieces: readonly Uint8Array[]): string | null {
+    let length = 0;
+    for (const piece of pieces) {
+      if (length + piece.length > MAX_DATAGRAM_BYTES) return "EMSGSIZE";
+      this.#bytes.set(piece, PAYLOAD + length);
+      length += piece.length;
+    }
+    this.#words.setUint32(HEADER + 8, writeSockaddr(this.#bytes, NAME, to), true);
+    this.#words.setUint32(IOVEC + 8, length, true);
+    this.#pointer(HEADER + 32, CONTROL);
+    this.#words.setUint32(HEADER + 40, CONTROL_BYTES, true);
+    this.#words.setUint32(CONTROL, SEGMENT_CONTROL_LENGTH, true);
+    this.#words.setInt32(CONTROL + 8, SOL_UDP, true);
+    this.#words.setInt32(CONTROL + 12, UDP_SEGMENT, true);
+    this.#words.setUint16(CONTROL + 16, pieces[0]!.length, true);
+    const sent = this.#libc.sendmsg(fd, this.#at + HEADER, MSG_DONTWAIT);
+    this.#words.setUint32(CONTROL, CONTROL_LENGTH, true);
     return sent < 0 ? errnoName(this.#libc.errno()) : null;
   }
 
