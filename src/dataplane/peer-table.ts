@@ -8,7 +8,8 @@
  * Grace); until then a further change waits.
  * Facts: design §4; vl1-behaviour.md §4.1 (only unexpired direct paths are relayed to).
  *
- * The memory: a header (word 0 the seed, word 1 the number of cells), the cells of the index, the slots.
+ * The memory: a header (words 0 and 1 belong to the index, word 2 is the number of slots), the cells of the index, the
+ * slots.
  *
  * | offset | size | field of a slot |
  * |---|---|---|
@@ -28,8 +29,7 @@ import { MAX_SLOTS, NOT_FOUND, SLOT_WORDS, SlotIndex, USED } from "./slot-index.
 
 const SLOT_BYTES = SLOT_WORDS * 4;
 const HEADER_BYTES = 64;
-const CELLS = 1;
-const MIN_CELLS = 64;
+const SLOTS = 2;
 /** Slots in excess of the peers asked for: those that wait for readers cannot be used again at once. */
 const SPARE_SLOTS = 64;
 const LOW = 4;
@@ -92,23 +92,21 @@ export class PeerTable {
     this.bytes = new Uint8Array(memory);
     this.words = new Int32Array(memory);
     this.#doubles = new Float64Array(memory);
-    const cells = this.words[CELLS]!;
-    this.#base = HEADER_BYTES + 4 * cells;
-    this.slots = (memory.byteLength - this.#base) / SLOT_BYTES;
-    this.index = new SlotIndex(this.words, HEADER_BYTES >> 2, cells, this.#base >> 2);
+    this.slots = this.words[SLOTS]!;
+    this.#base = memory.byteLength - this.slots * SLOT_BYTES;
+    this.index = new SlotIndex(this.words, HEADER_BYTES >> 2, this.#base >> 2);
     this.#grace = grace;
   }
 
   /** Room for `maxPeers`, at a load of at most one half. */
   static create(maxPeers: number, random: Random, grace: Grace = NO_READERS): PeerTable {
     const slots = Math.min(maxPeers + SPARE_SLOTS, MAX_SLOTS);
-    let cells = MIN_CELLS;
-    while (cells < slots * 2) cells *= 2;
-    const memory = new SharedArrayBuffer(HEADER_BYTES + 4 * cells + slots * SLOT_BYTES);
+    const memory = new SharedArrayBuffer(HEADER_BYTES + 4 * SlotIndex.cellWords(slots) + slots * SLOT_BYTES);
+    const words = new Int32Array(memory);
     const seed = new Uint8Array(4);
     random(seed);
-    new Uint8Array(memory).set(seed, 0);
-    new Int32Array(memory)[CELLS] = cells;
+    SlotIndex.prepare(words, new Int32Array(seed.buffer)[0]!);
+    words[SLOTS] = slots;
     return new PeerTable(memory, grace);
   }
 

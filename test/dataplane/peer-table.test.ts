@@ -117,13 +117,26 @@ describe("the peer table", () => {
       present.push(address);
       if (present.length > 500) table.delete(present.shift()!);
     }
-    // The cells of the index lie between the header and the slots; only those that are 0 end a search.
-    const cells = table.words.subarray(16, table.words.length - table.slots * 16);
-    const used = cells.reduce((count, cell) => count + (cell === 0 ? 0 : 1), 0);
-    assert.equal(used, 500);
-    assert.ok(cells.length >= 2 * used);
+    // Word 1 is the logarithm of the number of cells, which begin behind the header, smaller regions first.
+    const cells = 2 ** table.words[1]!;
+    const region = table.words.subarray(16 + cells - 64, 16 + 2 * cells - 64);
+    const used = region.reduce((count, cell) => count + (cell === 0 ? 0 : 1), 0);
+    assert.deepEqual([used, cells], [500, 1024], "only those of the peers that are there");
     for (const address of present) assert.notEqual(table.find(...split(address)), NOT_FOUND);
     assert.equal(table.find(...split(present[0]! - 1)), NOT_FOUND);
+  });
+
+  test("finds every peer while it grows", () => {
+    const table = PeerTable.create(20_000, new Dice(6).fill);
+    const reader = new PeerTable(table.memory);
+    const endpoint = parseEndpoint("192.88.99.1/1")!;
+    for (let n = 1; n <= 20_000; n++) {
+      table.set(n * 0x1_0001, n, endpoint, 1);
+      for (const other of [1, n >> 1, n]) {
+        if (other > 0) assert.notEqual(reader.find(...split(other * 0x1_0001)), NOT_FOUND, `${other} of ${n}`);
+      }
+    }
+    for (let n = 1; n <= 20_000; n++) assert.notEqual(reader.find(...split(n * 0x1_0001)), NOT_FOUND);
   });
 
   test("says so when it is full, and keeps what it has", () => {
