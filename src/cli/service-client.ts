@@ -5,7 +5,8 @@
 import { join } from "node:path";
 import { readTextOrNull } from "./identity-argument.ts";
 
-const REQUEST_TIMEOUT_MS = 5000;
+/** A busy small machine may take its time; whoever waits can interrupt. */
+const REQUEST_TIMEOUT_MS = 20_000;
 
 /** What came of asking the daemon. `absent`: nothing runs for this home, or nobody answers on its port. */
 export type ServiceAnswer =
