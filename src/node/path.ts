@@ -11,6 +11,11 @@ import type { Millis } from "./ports.ts";
 /** Latency of a path that was never measured, ms. */
 export const UNKNOWN_LATENCY_MS = 65535;
 const MAX_AGE_MS = 140_000;
+/** A path that we send on and hear nothing from is asked after so long, and again every second. */
+const DOUBT_AFTER_MS = 2000;
+const DOUBT_INTERVAL_MS = 1000;
+/** What has not answered for so long since it was first doubted does not carry anything. */
+const GIVE_UP_AFTER_MS = 3000;
 
 /** A proven (socket, remote endpoint). */
 export class Path {
@@ -27,6 +32,9 @@ export class Path {
   lastEchoAnswered: Millis = 0;
   /** How many peers use it. */
   users = 0;
+  /** Since when we ask whether it still works, and when we asked last; 0 = we do not. */
+  #doubtedSince: Millis = 0;
+  #askedAt: Millis = 0;
 
   constructor(key: string, socket: number, endpoint: Endpoint) {
     this.key = key;
@@ -37,6 +45,20 @@ export class Path {
 
   isAlive(now: Millis): boolean {
     return now - this.lastIn < PATH_ALIVE_MS;
+  }
+
+  /**
+   * To be called when something is to be sent on it: "ask" if it has been silent and should prove itself again (it may
+   * be used meanwhile), "dead" if it was asked and did not answer (it goes on being asked).
+   */
+  trust(now: Millis): "good" | "ask" | "dead" | "dead, ask" {
+    if (this.lastIn > this.#doubtedSince) this.#doubtedSince = 0;
+    if (now - this.lastIn < DOUBT_AFTER_MS) return "good";
+    if (this.#doubtedSince === 0) this.#doubtedSince = now;
+    const dead = now - this.#doubtedSince >= GIVE_UP_AFTER_MS;
+    if (now - this.#askedAt < DOUBT_INTERVAL_MS) return dead ? "dead" : "good";
+    this.#askedAt = now;
+    return dead ? "dead, ask" : "ask";
   }
 
   /** First sample is taken as it is, later ones halve the distance. */

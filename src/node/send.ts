@@ -125,17 +125,28 @@ export class Sender {
     outbox.sendPieces(path.socket, path.endpoint, pieces);
   }
 
-  /** Best direct path, else the best root's, else a direct one that expired. */
+  /** Best direct path, else the best root's, else a direct one that is dead or has expired. */
   #route(peer: Peer, now: Millis): Path | null {
     const direct = this.#topology.isUpstream ? peer.currentPath(now) : peer.bestPath(now);
-    if (direct !== null) return direct.path;
-    this.#tryMemorized(peer, now);
+    if (direct !== null && !this.#isDead(peer, direct.path, now)) return direct.path;
+    if (direct === null) this.#tryMemorized(peer, now);
     const upstream = this.#topology.bestUpstream(now);
     if (upstream !== null && upstream !== peer) {
       const relay = upstream.bestPath(now) ?? upstream.bestPath(now, true);
       if (relay !== null) return relay.path;
     }
     return peer.bestPath(now, true)?.path ?? null;
+  }
+
+  /**
+   * Whether a direct path to somebody who is no root has stopped working, as far as asking it tells. (The reference goes
+   * on sending on it until it expires, after four minutes.)
+   */
+  #isDead(peer: Peer, path: Path, now: Millis): boolean {
+    if (this.#topology.isUpstream || this.#topology.upstream(peer.address) !== undefined) return false;
+    const trust = path.trust(now);
+    if (trust === "ask" || trust === "dead, ask") this.probe(peer, path.socket, path.endpoint, now);
+    return trust === "dead" || trust === "dead, ask";
   }
 
   #tryMemorized(peer: Peer, now: Millis): void {

@@ -181,6 +181,27 @@ test("a member whose address changes is found again", () => {
   assert.notEqual(deliver(network, b, a, "found", 60), -1);
 });
 
+test("a direct way that stops working is left for the root within seconds, and taken again when it works", () => {
+  const { network, members } = internet([A, B]);
+  const [a, b] = members as [TestMember, TestMember];
+  assert.notEqual(deliver(network, a, b, "direct"), -1);
+  assert.notEqual(deliver(network, b, a, "reply"), -1);
+  network.advance(3000);
+  assert.ok(a.host.pathsTo(b.host).length > 0);
+  network.filter = (from, to) => from.ip[1] === 0 || to.ip[1] === 0;
+  const began = network.now;
+  assert.notEqual(deliver(network, a, b, "around", 40), -1);
+  assert.ok(network.now - began < 8000, `it took ${network.now - began} ms`);
+  assert.equal(deliver(network, a, b, "and again", 2), 1);
+  network.filter = () => true;
+  network.advance(1000);
+  for (let i = 0; i < 20; i++) deliver(network, a, b, `back ${i}`);
+  const before = network.captured.length;
+  assert.equal(deliver(network, a, b, "direct again"), 1);
+  const relayed = network.captured.slice(before).filter(({ to, bytes }) => to === "64.0.0.1/9993" && bytes.length > 80);
+  assert.equal(relayed.length, 0);
+});
+
 test("a pair goes on without its root", () => {
   const { network, root, members } = internet([A, B]);
   const [a, b] = members as [TestMember, TestMember];
