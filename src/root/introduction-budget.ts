@@ -1,16 +1,22 @@
 /**
- * How many pairs may be introduced in a while, over all threads that relay. An introduction costs as much as dozens of
- * relayed packets (two packets to seal, and a key agreement for each peer that was not spoken with yet), and after a
- * restart every pair there is starts to talk in the same second. Who has to wait is introduced with a later packet.
- * The figures are ours.
+ * How many pairs may be introduced in a while, over all threads that relay. An introduction costs the node as much as
+ * dozens of relayed packets, and a key agreement with a peer that it has not spoken with since it started as much as
+ * hundreds; after a restart every pair there is starts to talk in the same second. Who has to wait is introduced with a
+ * later packet. The figures are ours; all of it together is about a tenth of a core.
+ *
+ * Counted in units of one introduction between peers whose keys are known. What was used in excess is paid back.
  */
 
-/** Introductions are counted in windows of 2^7 ms, so that a burst does not use up a whole second. */
-const WINDOW_SHIFT = 7;
-/** Of one window: 1000 a second. */
-export const MAX_INTRODUCTIONS_PER_WINDOW = 128;
+/** Budgets are for windows of 2^5 ms, so that a burst does not use up a whole second. */
+const WINDOW_SHIFT = 5;
+/** Units of one window: 2000 a second. */
+export const UNITS_PER_WINDOW = 64;
 /** Of these, for pairs that were introduced before and are relayed all the same: the new ones come first. */
-const MAX_REPETITIONS_PER_WINDOW = MAX_INTRODUCTIONS_PER_WINDOW / 2;
+const UNITS_FOR_REPETITIONS = UNITS_PER_WINDOW / 2;
+/** What a key agreement costs. */
+export const AGREEMENT_UNITS = 4;
+/** More debt than this is forgiven: two seconds. */
+const MAX_USED = 64 * UNITS_PER_WINDOW;
 /** Threads read the clock once a batch, so that windows may seem to go back by as much; more is a clock that was set. */
 const MAX_WINDOWS_BACK = 8;
 
@@ -34,9 +40,17 @@ export class IntroductionBudget {
     const last = words[WINDOW]!;
     const ahead = (window - last) | 0;
     if (ahead > 0 || ahead < -MAX_WINDOWS_BACK) {
-      if (Atomics.compareExchange(words, WINDOW, last, window) === last) Atomics.store(words, USED, 0);
+      if (Atomics.compareExchange(words, WINDOW, last, window) === last) {
+        const paid = ahead > 0 ? ahead * UNITS_PER_WINDOW : MAX_USED;
+        Atomics.store(words, USED, Math.max(0, words[USED]! - paid));
+      }
     }
-    const limit = repetition ? MAX_REPETITIONS_PER_WINDOW : MAX_INTRODUCTIONS_PER_WINDOW;
+    const limit = repetition ? UNITS_FOR_REPETITIONS : UNITS_PER_WINDOW;
     return words[USED]! < limit && Atomics.add(words, USED, 1) < limit;
+  }
+
+  /** Takes note of what an introduction cost besides. */
+  charge(units: number): void {
+    if (this.#words[USED]! < MAX_USED) Atomics.add(this.#words, USED, units);
   }
 }

@@ -115,6 +115,11 @@ export class PairMemory {
     return this.#words[POSTPONED]!;
   }
 
+  /** What introductions cost is measured by this. */
+  get budget(): IntroductionBudget {
+    return this.#budget;
+  }
+
   /** A packet between two peers was relayed. True if they should be introduced now; the caller then does so. */
   relayed(from: Address, to: Address, now: Millis): boolean {
     return this.relayedHalves(highOf(from), lowOf(from), highOf(to), lowOf(to), lowOf(now));

@@ -14,6 +14,7 @@ import { type Endpoint, ipsEqual } from "../protocol/inet-address.ts";
 import { sourceOf } from "../protocol/packet.ts";
 import { Verb } from "../protocol/verbs.ts";
 import { introduce } from "./introduce.ts";
+import { AGREEMENT_UNITS } from "./introduction-budget.ts";
 import { MulticastTable } from "./multicast.ts";
 import { PairMemory } from "./pair-memory.ts";
 import { SecondLook } from "./second-look.ts";
@@ -88,10 +89,12 @@ export class Root implements RoleGauges {
     const sender = this.#node.topology.peer(source);
     const receiver = this.#node.topology.peer(destination);
     if (sender === undefined || receiver === undefined) return;
+    const agreements = (sender.key === undefined ? 1 : 0) + (receiver.key === undefined ? 1 : 0);
     if (!introduce(this.#node, sender, receiver, now)) {
       this.pairs.notIntroduced(source, destination);
       return;
     }
+    if (agreements > 0) this.pairs.budget.charge(agreements * AGREEMENT_UNITS);
     this.#node.statistics.pairs.introduced++;
     if (this.pairs.isFirstIntroduction(source, destination)) this.#secondLook.introduced(source, destination, now);
   }
@@ -147,7 +150,9 @@ export class Root implements RoleGauges {
   #introducePair(a: Address, b: Address, now: Millis): void {
     const first = this.#node.topology.peer(a);
     const second = this.#node.topology.peer(b);
-    if (first !== undefined && second !== undefined) introduce(this.#node, first, second, now);
+    if (first === undefined || second === undefined) return;
+    introduce(this.#node, first, second, now);
+    this.pairs.budget.charge(1);
   }
 
   /** Asks the new place, within a budget: what a relayed packet says of its source may be a lie. */
