@@ -35,6 +35,12 @@ export interface LeafRoleOptions {
   readonly hurry: () => void;
 }
 
+/** What passed through all interfaces. */
+export interface InterfaceTraffic extends Readonly<TapTraffic> {
+  /** Frames that the kernel dropped, because they were not read in time. */
+  readonly framesDropped: number;
+}
+
 /** Someone in this process who takes part in a network without an interface. */
 export type FrameListener = (frame: Uint8Array) => void;
 
@@ -48,6 +54,8 @@ export class LeafRole implements NetworkMembership {
   /** Null where there can be no interfaces, or should be none. */
   readonly #host: InterfaceHost | null;
   readonly #timers: NodeJS.Timeout[] = [];
+  /** By interfaces that are no longer there. */
+  #droppedBefore = 0;
   #stopping = false;
 
   constructor(options: LeafRoleOptions) {
@@ -86,8 +94,7 @@ export class LeafRole implements NetworkMembership {
   async close(): Promise<void> {
     this.#stopping = true;
     for (const timer of this.#timers) clearInterval(timer);
-    for (const one of this.#interfaces.values()) one.close();
-    this.#interfaces.clear();
+    for (const id of [...this.#interfaces.keys()]) this.#closeInterface(id);
     await this.#host?.taps.close();
     this.#host?.host.close();
   }
@@ -127,8 +134,12 @@ export class LeafRole implements NetworkMembership {
   }
 
   /** Null without interfaces. */
-  interfaceTraffic(): Readonly<TapTraffic> | null {
-    return this.#host?.taps.traffic ?? null;
+  /** Of all interfaces since the start. Null where there can be none. */
+  interfaceTraffic(): InterfaceTraffic | null {
+    if (this.#host === null) return null;
+    let framesDropped = this.#droppedBefore;
+    for (const one of this.#interfaces.values()) framesDropped += one.dropped;
+    return { ...this.#host.taps.traffic, framesDropped };
   }
 
   #settingsOf(id: NetworkId): LocalSettings {
@@ -160,8 +171,7 @@ export class LeafRole implements NetworkMembership {
         log.info({ network, status: event.status }, "network status");
         break;
       case "left":
-        this.#interfaces.get(id)?.close();
-        this.#interfaces.delete(id);
+        this.#closeInterface(id);
         this.#settings.delete(id);
         this.#directory.remove(id);
         log.info({ network }, "network left");
@@ -186,9 +196,17 @@ export class LeafRole implements NetworkMembership {
     }
   }
 
+  #closeInterface(id: NetworkId): void {
+    const own = this.#interfaces.get(id);
+    if (own === undefined) return;
+    this.#droppedBefore += own.dropped;
+    this.#interfaces.delete(id);
+    own.close();
+  }
+
   #interfaceFailed(id: NetworkId, error: string): void {
     if (this.#stopping) return;
-    this.#interfaces.delete(id);
+    this.#closeInterface(id);
     const network = this.leaf.network(id);
     if (network !== undefined) network.portError = -1;
     this.#options.log.error({ network: formatNetworkId(id), reason: error }, "the interface of the network failed");

@@ -32,6 +32,8 @@ export class NetworkInterface {
   readonly #tap: Tap;
   readonly #config: HostConfig;
   readonly #dns: LinkDns;
+  /** As the kernel said when last asked. */
+  #dropped = 0;
   /** What went wrong the last time, so that each trouble is told once and not every time it is met. */
   #troubles = new Set<string>();
 
@@ -91,9 +93,28 @@ export class NetworkInterface {
     return wantedGroups(macs, this.#addresses());
   }
 
-  /** Takes the interface away; the kernel takes its addresses and routes with it, and systemd-resolved its servers. */
+  /** Frames of the host that the kernel dropped, because they were not read in time. */
+  get dropped(): number {
+    try {
+      this.#dropped = this.#parts.host.link(this.name)?.dropped ?? this.#dropped;
+    } catch (error) {
+      if (!(error instanceof NetlinkError)) throw error;
+    }
+    return this.#dropped;
+  }
+
+  /**
+   * Takes the interface away, at once; the kernel takes its addresses and routes with it, and systemd-resolved its
+   * servers.
+   */
   close(): void {
     this.#tap.close();
+    try {
+      this.#parts.host.deleteLink(this.#device);
+    } catch (error) {
+      // It goes with its descriptor, anyway.
+      if (!(error instanceof NetlinkError)) throw error;
+    }
   }
 
   /** None if the interface is gone: whoever reads it notices that, too. */

@@ -1,6 +1,6 @@
 /**
- * A bounded queue in shared memory from one relay worker to the main thread: datagrams that the relay does not deal
- * with, and small notices. One writer, one reader, nobody waits: full means that the record is not taken.
+ * A bounded queue in shared memory from a worker to the main thread: datagrams that the relay does not deal with and
+ * small notices, or the frames of TAP devices. One writer, one reader, nobody waits: full means that the record is not taken.
  *
  * Header: word 0 = bytes ever written, word 1 = bytes ever read (both wrap around). Then records, 8-byte aligned and
  * never split; a record of kind SKIP fills the end when the next one does not fit there.
@@ -22,8 +22,10 @@ export const Kind = {
   PAIR_DUE: 2,
   /** A relayed packet came from elsewhere than its source's path. The payload is a Notice. */
   ELSEWHERE: 3,
-  /** The payload is an Ethernet frame; the "socket" is the slot of its TAP device. */
+  /** The payload is an Ethernet frame; the "socket" is the id of its TAP device. */
   FRAME: 4,
+  /** The TAP device of that id cannot be read any more. The payload is the error, a word. */
+  DEVICE_FAILED: 5,
 } as const;
 
 /** Words of a notice: source (high 8, low 32 bits), destination (the same), length of the packet. */
@@ -99,6 +101,12 @@ export class Ring {
     this.words[(record + SOCKET) >> 2] = socket;
     this.words[(record + LENGTH) >> 2] = payloadBytes;
     return record;
+  }
+
+  /** Writer: a reserved record gets less payload than there is room for. */
+  shorten(record: number, payloadBytes: number): void {
+    this.words[record >> 2] = (RECORD_BYTES + payloadBytes + 7) & ~7;
+    this.words[(record + LENGTH) >> 2] = payloadBytes;
   }
 
   /** Where the payload of a reserved record begins. */

@@ -1,24 +1,34 @@
 /**
- * What main and the thread that reads TAP devices share: which devices there are, and whether one has failed.
+ * What main tells the thread that reads TAP devices: which there are, and when to stop. Main changes the list; the
+ * generation is odd while it does, and the reader says which generation it works with. Ids are never used again, so
+ * that a frame that waits in the ring can only go to the network it came for.
  *
- * | word | what |
- * |---|---|
- * | 0 | stop |
- * | 1 | generation of the list; main raises it after each change |
- * | 2 | generation that the reader works with |
- * | 3 | frames that found no room |
- * | 4 … | for each slot: descriptor + 1 (0: free) |
- * | … | for each slot: 0, or 1 + the error it failed with |
+ * | word | what | writer |
+ * |---|---|---|
+ * | 0 | 1 = stop | main |
+ * | 1 | generation of the list | main |
+ * | 2 | generation that the reader works with | reader |
+ * | 3 | how often the reader had to wait because main was behind | reader |
+ * | 4 | devices in the list | main |
+ * | 5 … | for each: id, descriptor | main |
  */
-export const MAX_TAPS = 128;
+
+/** Networks that can be joined with an interface. */
+export const MAX_TAPS = 256;
 
 const STOP = 0;
 const GENERATION = 1;
 const ACKNOWLEDGED = 2;
-const DROPPED = 3;
-const FDS = 4;
-const FAILURES = FDS + MAX_TAPS;
-const WORDS = FAILURES + MAX_TAPS;
+const STALLS = 3;
+const COUNT = 4;
+const LIST = 5;
+const WORDS = LIST + 2 * MAX_TAPS;
+
+/** A device as the reader needs it. */
+export interface ReadableTap {
+  readonly id: number;
+  readonly fd: number;
+}
 
 export class TapMemory {
   readonly memory: SharedArrayBuffer;
@@ -37,67 +47,47 @@ export class TapMemory {
     Atomics.store(this.#words, STOP, 1);
   }
 
+  /** Main: the devices from now on, at most MAX_TAPS. Gives the generation to wait for. */
+  setTaps(taps: readonly ReadableTap[]): number {
+    Atomics.add(this.#words, GENERATION, 1);
+    taps.forEach(({ id, fd }, i) => {
+      Atomics.store(this.#words, LIST + 2 * i, id);
+      Atomics.store(this.#words, LIST + 2 * i + 1, fd);
+    });
+    Atomics.store(this.#words, COUNT, taps.length);
+    return Atomics.add(this.#words, GENERATION, 1) + 1;
+  }
+
   get generation(): number {
     return Atomics.load(this.#words, GENERATION);
   }
 
+  /** Reader: the devices to read. Waits out a change; `acknowledge` then tells main. */
+  taps(): { readonly generation: number; readonly taps: ReadableTap[] } {
+    for (;;) {
+      const generation = this.generation;
+      const taps = Array.from({ length: Atomics.load(this.#words, COUNT) }, (_, i) => ({
+        id: Atomics.load(this.#words, LIST + 2 * i),
+        fd: Atomics.load(this.#words, LIST + 2 * i + 1),
+      }));
+      if (generation % 2 === 0 && generation === this.generation) return { generation, taps };
+    }
+  }
+
   acknowledge(generation: number): void {
     Atomics.store(this.#words, ACKNOWLEDGED, generation);
-    Atomics.notify(this.#words, ACKNOWLEDGED);
   }
 
-  /** True once the reader has seen the latest change: a descriptor that was taken out can be closed. */
-  get isSeen(): boolean {
-    return Atomics.load(this.#words, ACKNOWLEDGED) === this.generation;
+  /** Main: the generation that the reader works with: what only earlier ones had can be closed. */
+  get acknowledged(): number {
+    return Atomics.load(this.#words, ACKNOWLEDGED);
   }
 
-  get dropped(): number {
-    return Atomics.load(this.#words, DROPPED);
+  get stalls(): number {
+    return Atomics.load(this.#words, STALLS);
   }
 
-  countDropped(): void {
-    Atomics.add(this.#words, DROPPED, 1);
-  }
-
-  /** Gives the slot, or −1 if there are too many devices. */
-  add(fd: number): number {
-    for (let slot = 0; slot < MAX_TAPS; slot++) {
-      if (this.#words[FDS + slot] !== 0) continue;
-      Atomics.store(this.#words, FAILURES + slot, 0);
-      Atomics.store(this.#words, FDS + slot, fd + 1);
-      Atomics.add(this.#words, GENERATION, 1);
-      return slot;
-    }
-    return -1;
-  }
-
-  remove(slot: number): void {
-    Atomics.store(this.#words, FDS + slot, 0);
-    Atomics.add(this.#words, GENERATION, 1);
-  }
-
-  openSlots(): number[] {
-    const open: number[] = [];
-    for (let slot = 0; slot < MAX_TAPS; slot++) {
-      const isOpen = Atomics.load(this.#words, FDS + slot) !== 0 && Atomics.load(this.#words, FAILURES + slot) === 0;
-      if (isOpen) open.push(slot);
-    }
-    return open;
-  }
-
-  fdOf(slot: number): number {
-    return Atomics.load(this.#words, FDS + slot) - 1;
-  }
-
-  /** Reader: the device is of no use any more, and is left out from now on. */
-  fail(slot: number, errno: number): void {
-    Atomics.store(this.#words, FAILURES + slot, 1 + errno);
-    Atomics.add(this.#words, GENERATION, 1);
-  }
-
-  /** The error a device failed with, or null. */
-  failureOf(slot: number): number | null {
-    const failure = Atomics.load(this.#words, FAILURES + slot);
-    return failure === 0 ? null : failure - 1;
+  countStall(): void {
+    Atomics.add(this.#words, STALLS, 1);
   }
 }

@@ -157,7 +157,7 @@ export class Leaf {
     return sums;
   }
 
-  /** A whole Ethernet frame that the interface of a network sends. */
+  /** A whole Ethernet frame that the interface of a network sends. The bytes need only be valid until the call returns. */
   frame(id: NetworkId, bytes: Uint8Array, now: Millis): void {
     const network = this.#networks.get(id);
     if (network !== undefined) this.#frameOut.send(network, bytes, now);

@@ -112,8 +112,10 @@ export class MulticastSender {
       sentTo.add(address);
       this.#copy(network, frame, address, payload, now);
     }
+    // The frame's bytes are only valid now.
+    const kept = { ...frame, data: new Uint8Array(frame.data) };
     const send = (to: Address, at: Millis) => {
-      if (!skipped.has(to)) this.#copy(network, frame, to, payload, at);
+      if (!skipped.has(to)) this.#copy(network, kept, to, payload, at);
     };
     network.groups.queue(group, { at: now, sentTo, limit, send });
   }

@@ -1,8 +1,8 @@
 /** How one metric is declared, and where its numbers come from. The lists themselves are in *-metrics.ts. */
 import type { ControllerStatistics } from "../controller/statistics.ts";
+import type { InterfaceTraffic } from "../daemon/leaf-role.ts";
 import type { RelayCounters } from "../dataplane/counters.ts";
 import type { WorkerStatistics } from "../dataplane/plane.ts";
-import type { TapTraffic } from "../dataplane/taps.ts";
 import type { ControllerV1 } from "../http/v1/api.ts";
 import type { TransportStatistics } from "../io/transport.ts";
 import type { Leaf } from "../leaf/leaf.ts";
@@ -38,7 +38,7 @@ export interface MetricsSource {
   /** The leaf role; it has joined nothing if it is not used. */
   readonly leaf: Pick<Leaf, "statistics" | "networks" | "gauges" | "evictions">;
   /** Null without interfaces. */
-  interfaces(): Readonly<TapTraffic> | null;
+  interfaces(): InterfaceTraffic | null;
   /** Null if this node controls no networks. */
   readonly controller: ControllerSource | null;
   /** The program's version, for `orrery_build_info`. */

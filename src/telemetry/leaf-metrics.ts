@@ -70,12 +70,14 @@ export const LEAF_METRICS: readonly MetricDefinition[] = [
   counter("orrery_interface_frames_total", "Frames read from and written to network interfaces.", {
     labels: ["event"],
     read: ({ source }, put) => {
-      const { framesRead = 0, framesWritten = 0, framesDropped = 0, writeErrors = 0 } = source.interfaces() ?? {};
+      const none = { framesRead: 0, framesWritten: 0, framesDropped: 0, writeErrors: 0, stalls: 0 };
+      const { framesRead, framesWritten, framesDropped, writeErrors, stalls } = source.interfaces() ?? none;
       putEach(put, "event", {
         read: framesRead,
         written: framesWritten,
         dropped: framesDropped,
         write_error: writeErrors,
+        stall: stalls,
       });
     },
   }),

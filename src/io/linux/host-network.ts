@@ -29,6 +29,9 @@ const IFINFO_BYTES = 16;
 const IFLA_ADDRESS = 1;
 const IFLA_IFNAME = 3;
 const IFLA_MTU = 4;
+const IFLA_STATS64 = 23;
+/** Among the 64-bit counters of rtnl_link_stats64. */
+const TX_DROPPED_OFFSET = 7 * 8;
 const IFF_UP = 0x1;
 const IFF_MULTICAST = 0x1000;
 
@@ -65,6 +68,8 @@ export interface Link {
   /** Bytes of Ethernet payload. */
   readonly mtu: number;
   readonly mac: Mac;
+  /** Frames that were to leave through it and could not; of a TAP, those that nobody read in time. */
+  readonly dropped: number;
 }
 
 /** What to change of a link; what is left out stays. */
@@ -112,12 +117,14 @@ export class HostNetwork {
     if (answer === null) return null;
     const isUp = (answer.u32(8) & IFF_UP) !== 0;
     const mac = answer.blob(IFLA_ADDRESS);
+    const statistics = answer.blob(IFLA_STATS64);
     return {
       index: answer.u32(4),
       name,
       isUp,
       mtu: answer.number(IFLA_MTU) ?? 0,
       mac: mac?.length === MAC_BYTES ? readMac(mac, 0) : 0,
+      dropped: statistics === null ? 0 : u64At(statistics, TX_DROPPED_OFFSET),
     };
   }
 
@@ -247,6 +254,11 @@ function unless<T>(code: string, otherwise: T, ask: () => T): T {
     if (error instanceof NetlinkError && error.code === code) return otherwise;
     throw error;
   }
+}
+
+function u64At(bytes: Uint8Array, offset: number): number {
+  if (bytes.length < offset + 8) return 0;
+  return Number(new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(offset, true));
 }
 
 function text(name: string): Uint8Array {

@@ -31,10 +31,12 @@ export interface Libc {
   write(fd: number, buffer: number, bytes: number): number;
   usleep(microseconds: number): number;
   open(path: number, flags: number): number;
+  /** `write` of a view, without asking for its address first. */
+  writeView(fd: number, view: Uint8Array, bytes: number): number;
   ioctl(fd: number, request: number, argument: number): number;
 }
 
-type Call = (...parameters: number[]) => number;
+type Call = (...parameters: (number | Uint8Array)[]) => number;
 
 interface Koffi {
   load(path: null): { func(declaration: string): Call };
@@ -84,6 +86,7 @@ function declare(koffi: Koffi): Libc {
     write: library.func("long write(int fd, uint64_t buffer, uint64_t bytes)"),
     usleep: library.func("int usleep(uint32_t microseconds)"),
     open: library.func("int open(uint64_t path, int flags)"),
+    writeView: library.func("long write(int fd, const void *view, uint64_t bytes)"),
     ioctl: library.func("int ioctl(int fd, ulong request, uint64_t argument)"),
   };
 }

@@ -12,6 +12,8 @@ const O_CLOEXEC = 0x80000;
 const TUNSETIFF = 0x400454ca;
 const IFF_TAP = 0x0002;
 const IFF_NO_PI = 0x1000;
+/** Not one that is there already: a persistent one of somebody else. */
+const IFF_TUN_EXCL = 0x8000;
 const IFREQ_BYTES = 40;
 export const INTERFACE_NAME_BYTES = 16;
 
@@ -47,7 +49,7 @@ export function openTapDevice(libc: Libc, name: string): number {
   if (fd < 0) throw new TapError(name, new SystemError("open", libc.errno()));
   const request = new Uint8Array(IFREQ_BYTES);
   new TextEncoder().encodeInto(name, request.subarray(0, INTERFACE_NAME_BYTES - 1));
-  new DataView(request.buffer).setUint16(INTERFACE_NAME_BYTES, IFF_TAP | IFF_NO_PI, true);
+  new DataView(request.buffer).setUint16(INTERFACE_NAME_BYTES, IFF_TAP | IFF_NO_PI | IFF_TUN_EXCL, true);
   if (libc.ioctl(fd, TUNSETIFF, libc.addressOf(request)) < 0) {
     const error = new TapError(name, new SystemError("TUNSETIFF", libc.errno()));
     libc.close(fd);
