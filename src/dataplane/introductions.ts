@@ -6,7 +6,7 @@
  */
 import { AF_INET } from "../io/linux/sockaddr.ts";
 import { DESTINATION_OFFSET, SOURCE_OFFSET } from "../protocol/packet.ts";
-import type { PairMemory } from "../root/pair-memory.ts";
+import { type PairMemory, Passed } from "../root/pair-memory.ts";
 import { low32 } from "../root/relay.ts";
 import { BATCH_DATAGRAMS, type Batch } from "./batch.ts";
 import type { PeerTable } from "./peer-table.ts";
@@ -83,9 +83,9 @@ export class Introductions {
       return;
     }
     const high = bytes[at + DESTINATION_OFFSET]!;
-    if (this.#pairs.relayedHalves(sourceHigh, sourceLow, high, low, this.#now)) {
-      this.#postbox.notice(Kind.PAIR_DUE, i, length, socket);
-    } else this.#recent.remember(i, this.#now);
+    const passed = this.#pairs.relayedHalves(sourceHigh, sourceLow, high, low, this.#now);
+    if (passed === Passed.DUE) this.#postbox.notice(Kind.PAIR_DUE, i, length, socket);
+    else if (passed === Passed.SETTLED) this.#recent.remember(i, this.#now);
   }
 
   /** True if datagram `i` was sent from the IP that an area of the table names. */

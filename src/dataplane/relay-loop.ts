@@ -33,6 +33,8 @@ const POLL_MS = 100;
 const POLLIN = 1;
 const MSG_DONTWAIT = 0x40;
 const TWO_POW_32 = 0x100000000;
+/** Few enough that nothing is gone from the first cache when it is needed. */
+const TOUCHED_AT_ONCE = 32;
 
 export interface RelayLoopParts {
   readonly libc: Libc;
@@ -160,9 +162,9 @@ export class RelayLoop {
     batch.begin();
     this.#mayRelay = this.#memory.mayRelay;
     this.#introductions.begin((now % TWO_POW_32) | 0);
-    this.#touch(received);
     let bytes = 0;
     for (let i = 0; i < received; i++) {
+      if (i % TOUCHED_AT_ONCE === 0) this.#touch(i, Math.min(i + TOUCHED_AT_ONCE, received));
       const length = batch.take(i);
       if (length < 0) this.#counters[Count.RECEIVE_ERRORS]!++;
       else {
@@ -178,18 +180,18 @@ export class RelayLoop {
   }
 
   /**
-   * Reads what the decisions about a batch will need, first all cells of the index, then all slots: with many peers
-   * each is a cache miss, and misses that do not depend on each other are waited for together.
+   * Reads what the decisions about some datagrams will need, first all cells of the index, then all slots: with many
+   * peers each is a cache miss, and misses that do not depend on each other are waited for together.
    */
-  #touch(received: number): void {
+  #touch(from: number, to: number): void {
     const batch = this.#batch;
     const { index } = this.#table;
-    for (let i = 0; i < received; i++) {
+    for (let i = from; i < to; i++) {
       const at = batch.datagramAt(i) + DESTINATION_OFFSET;
       this.#touched[i] = index.touchCell(batch.bytes[at]!, low32(batch.bytes, at + 1));
       this.#introductions.touch(i);
     }
-    for (let i = 0; i < received; i++) {
+    for (let i = from; i < to; i++) {
       this.#touched[i] = index.touchSlot(this.#touched[i]!) ^ this.#introductions.touchAgain(i);
     }
   }

@@ -80,6 +80,11 @@ export class PeerKey {
     return this.#aes;
   }
 
+  /** True if suite 3 costs nothing but the packet now. */
+  get hasAes(): boolean {
+    return this.#aes !== null;
+  }
+
   toJSON(): string {
     return "[PeerKey]";
   }

@@ -1,6 +1,6 @@
 /**
  * Introductions: telling two peers each other's address, so that they can do without us.
- * Facts: vl1-behaviour.md §4.2, vl1-packets.md §5.6.
+ * Facts: vl1-behaviour.md §4.2, vl1-packets.md §5.6, vl1-identity-crypto.md §4 (which suites a receiver takes).
  */
 import type { Node } from "../node/node.ts";
 import type { Path } from "../node/path.ts";
@@ -54,10 +54,14 @@ export function introduce(node: Node, a: Peer, b: Peer, now: Millis): boolean {
   return true;
 }
 
-/** Tells `to`, over `via`, that `about` is at `at`. */
+/**
+ * Tells `to`, over `via`, that `about` is at `at`. Every receiver takes suite 1, and deriving an AES schedule costs more
+ * than all the rest: a root with more peers than schedules would do it for nearly every introduction.
+ */
 function tell(node: Node, to: Peer, via: Path, about: Peer, at: Path, now: Millis): void {
   const payload = encodeRendezvous({ flags: 0, peer: about.address, endpoint: at.endpoint });
-  node.sender.onPath(via, node.sender.seal(to, Verb.RENDEZVOUS, payload), now);
+  const suite = to.key?.hasAes ? undefined : 1;
+  node.sender.onPath(via, node.sender.seal(to, Verb.RENDEZVOUS, payload, suite), now);
   if (at.endpoint.family === 4) node.statistics.rendezvous.ipv4++;
   else node.statistics.rendezvous.ipv6++;
 }

@@ -30,6 +30,8 @@ import { BUDGET_WORDS, IntroductionBudget } from "./introduction-budget.ts";
 export const PAIR_QUIET_MS = 15_000;
 /** A pair still relayed this long after its introduction counts as relayed. */
 export const PAIR_VERDICT_MS = 60_000;
+/** So long after its introduction it matters when exactly a pair falls silent (second-look.ts). */
+const PAIR_YOUNG_MS = 4000;
 /** A pair not relayed for this long is forgotten. */
 const PAIR_MEMORY_MS = 3_600_000;
 const WAYS = 4;
@@ -62,6 +64,17 @@ const WAITS = 8;
 const DOUBLED_SHIFT = 8;
 const DOUBLED = 3 << DOUBLED_SHIFT;
 const MAX_DOUBLED = 2;
+
+/** What a relayed packet means for its pair. */
+export const Passed = {
+  /** It should be introduced now. */
+  DUE: 1,
+  /** It was introduced so recently that every packet tells whether that has helped. */
+  YOUNG: 2,
+  /** One packet in a second or so tells all there is to know. */
+  SETTLED: 3,
+} as const;
+export type Passed = (typeof Passed)[keyof typeof Passed];
 
 /** What became of an introduced pair. */
 export interface PairVerdict {
@@ -122,11 +135,14 @@ export class PairMemory {
 
   /** A packet between two peers was relayed. True if they should be introduced now; the caller then does so. */
   relayed(from: Address, to: Address, now: Millis): boolean {
-    return this.relayedHalves(highOf(from), lowOf(from), highOf(to), lowOf(to), lowOf(now));
+    return this.relayedHalves(highOf(from), lowOf(from), highOf(to), lowOf(to), lowOf(now)) === Passed.DUE;
   }
 
-  /** As `relayed`; addresses in two parts and the low 32 bits of the time, so that nothing is allocated. */
-  relayedHalves(fromHigh: number, fromLow: number, toHigh: number, toLow: number, now: number): boolean {
+  /**
+   * As `relayed`; addresses in two parts and the low 32 bits of the time, so that nothing is allocated. Says besides
+   * whether it has to be told of every packet of the pair.
+   */
+  relayedHalves(fromHigh: number, fromLow: number, toHigh: number, toLow: number, now: number): Passed {
     const swap = isGreater(fromHigh, fromLow, toHigh, toLow);
     const aLow = swap ? toLow : fromLow;
     const bLow = swap ? fromLow : toLow;
@@ -135,7 +151,7 @@ export class PairMemory {
     let entry = this.#find(set, aLow, bLow, highs);
     if (entry < 0) {
       entry = this.#insert(set, aLow, bLow, highs, now);
-      if (entry < 0) return false;
+      if (entry < 0) return Passed.SETTLED;
     }
     return this.#passed(entry, now);
   }
@@ -147,25 +163,26 @@ export class PairMemory {
     return this.#words[set]! ^ this.#words[set + STATE]!;
   }
 
-  #passed(entry: number, now: number): boolean {
+  #passed(entry: number, now: number): Passed {
     const words = this.#words;
     const quietFor = (now - words[entry + SEEN]!) | 0;
     if (quietFor > 0) words[entry + SEEN] = now;
     const state = words[entry + STATE]!;
     const introduced = (state & WAS_INTRODUCED) !== 0;
-    if (introduced && ((now - words[entry + INTRODUCED]!) | 0) < pauseOf(state, quietFor)) {
+    const since = (now - words[entry + INTRODUCED]!) | 0;
+    if (introduced && since < pauseOf(state, quietFor)) {
       if (!(state & CONVERSED)) Atomics.or(words, entry + STATE, CONVERSED);
-      return false;
+      return since < PAIR_YOUNG_MS ? Passed.YOUNG : Passed.SETTLED;
     }
     if (!this.#budget.take(now, introduced && quietFor < PAIR_QUIET_MS)) {
       this.#postpone(entry, state, quietFor);
-      return false;
+      return Passed.SETTLED;
     }
     // Of several threads that see this at once, one introduces.
-    if (Atomics.compareExchange(words, entry + STATE, state, nextState(state, quietFor)) !== state) return false;
+    if (Atomics.compareExchange(words, entry + STATE, state, nextState(state, quietFor)) !== state) return Passed.YOUNG;
     if (!introduced || isNewEpisode(state, quietFor)) words[entry + FIRST] = now;
     words[entry + INTRODUCED] = now;
-    return true;
+    return Passed.DUE;
   }
 
   /** The pair stays due; that it was quiet before must not be forgotten by then. */
