@@ -96,9 +96,9 @@ export class Batch {
    * `memory` begins at address `base` and has `Batch.BYTES`; `names` is the address of the memory that areas are
    * offsets of; `sockets` is how many there can be at most.
    */
-  constructor(memory: ArrayBuffer, base: number, names: number, sockets: number) {
-    this.bytes = new Uint8Array(memory);
-    this.words = new Int32Array(memory);
+  constructor(memory: Uint8Array, base: number, names: number, sockets: number) {
+    this.bytes = memory;
+    this.words = new Int32Array(memory.buffer, memory.byteOffset, memory.length >> 2);
     this.#base = base;
     this.#names = names;
     this.#head = new Int32Array(sockets).fill(NONE);

@@ -8,8 +8,8 @@
  * Grace); until then a further change waits.
  * Facts: design §4; vl1-behaviour.md §4.1 (only unexpired direct paths are relayed to).
  *
- * The memory: a header (words 0 and 1 belong to the index, word 2 is the number of slots), the cells of the index, the
- * slots.
+ * The memory: a header (words 0 and 1 belong to the index, word 2 is the number of slots, word 3 the offset of the
+ * first one), the cells of the index, the slots.
  *
  * | offset | size | field of a slot |
  * |---|---|---|
@@ -30,6 +30,7 @@ import { MAX_SLOTS, NOT_FOUND, SLOT_WORDS, SlotIndex, USED } from "./slot-index.
 const SLOT_BYTES = SLOT_WORDS * 4;
 const HEADER_BYTES = 64;
 const SLOTS = 2;
+const BASE = 3;
 /** Slots in excess of the peers asked for: those that wait for readers cannot be used again at once. */
 const SPARE_SLOTS = 64;
 const LOW = 4;
@@ -93,20 +94,23 @@ export class PeerTable {
     this.words = new Int32Array(memory);
     this.#doubles = new Float64Array(memory);
     this.slots = this.words[SLOTS]!;
-    this.#base = memory.byteLength - this.slots * SLOT_BYTES;
+    this.#base = this.words[BASE]!;
     this.index = new SlotIndex(this.words, HEADER_BYTES >> 2, this.#base >> 2);
     this.#grace = grace;
   }
 
-  /** Room for `maxPeers`, at a load of at most one half. */
-  static create(maxPeers: number, random: Random, grace: Grace = NO_READERS): PeerTable {
+  /** Room for `maxPeers`. `addressOf` tells where memory lies, so that a slot is one cache line and not half of two. */
+  static create(maxPeers: number, random: Random, grace: Grace = NO_READERS, addressOf = nowhere): PeerTable {
     const slots = Math.min(maxPeers + SPARE_SLOTS, MAX_SLOTS);
-    const memory = new SharedArrayBuffer(HEADER_BYTES + 4 * SlotIndex.cellWords(slots) + slots * SLOT_BYTES);
+    const cellsEnd = HEADER_BYTES + 4 * SlotIndex.cellWords(slots);
+    const memory = new SharedArrayBuffer(cellsEnd + (slots + 1) * SLOT_BYTES);
     const words = new Int32Array(memory);
     const seed = new Uint8Array(4);
     random(seed);
     SlotIndex.prepare(words, new Int32Array(seed.buffer)[0]!);
     words[SLOTS] = slots;
+    const misplaced = (addressOf(new Uint8Array(memory)) + cellsEnd) % SLOT_BYTES;
+    words[BASE] = misplaced === 0 ? cellsEnd : cellsEnd + SLOT_BYTES - misplaced;
     return new PeerTable(memory, grace);
   }
 
@@ -275,6 +279,11 @@ export class PeerTable {
   #nextFreeAt(slot: number): number {
     return (this.#base + slot * SLOT_BYTES + LOW) >> 2;
   }
+}
+
+/** For whoever cannot tell where memory lies. */
+function nowhere(_view: Uint8Array): number {
+  return 0;
 }
 
 /** Where the socket address in use begins, by the first word of a slot. */

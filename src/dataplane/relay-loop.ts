@@ -33,6 +33,7 @@ const POLL_MS = 100;
 const POLLIN = 1;
 const MSG_DONTWAIT = 0x40;
 const TWO_POW_32 = 0x100000000;
+const CACHE_LINE_BYTES = 64;
 /** Few enough that nothing is gone from the first cache when it is needed. */
 const TOUCHED_AT_ONCE = 32;
 
@@ -87,8 +88,12 @@ export class RelayLoop {
     this.#counters = memory.counters;
     this.#table = table;
     this.#cached = new CachedTable(table);
-    const room = new ArrayBuffer(Batch.BYTES);
-    this.#batch = new Batch(room, libc.addressOf(new Uint8Array(room)), libc.addressOf(table.bytes), MAX_SOCKETS);
+    // Headers and names are made for cache lines; memory as it comes begins somewhere in one.
+    const room = new Uint8Array(Batch.BYTES + CACHE_LINE_BYTES);
+    const base = libc.addressOf(room);
+    const offset = (CACHE_LINE_BYTES - (base % CACHE_LINE_BYTES)) % CACHE_LINE_BYTES;
+    const aligned = room.subarray(offset, offset + Batch.BYTES);
+    this.#batch = new Batch(aligned, base + offset, libc.addressOf(table.bytes), MAX_SOCKETS);
     this.#sender = new BatchSender(libc, this.#batch, memory.counters, parts.segment);
     this.#postbox = new Postbox(parts.ring, parts.bell, this.#batch, table);
     this.#introductions = new Introductions(this.#batch, table, parts.pairs, this.#postbox);

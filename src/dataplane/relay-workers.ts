@@ -5,6 +5,7 @@
  */
 import type { Worker } from "node:worker_threads";
 import { EventFd } from "../io/linux/event-fd.ts";
+import { adviseHugePages } from "../io/linux/huge-pages.ts";
 import { errnoName, type Libc } from "../io/linux/libc.ts";
 import type { ReaderTraffic, SharedSocket, SocketReaders } from "../io/linux/linux-transport.ts";
 import { hasSegmentation } from "../io/linux/udp.ts";
@@ -91,8 +92,10 @@ export class RelayWorkers implements SocketReaders {
       this.#threads.map(({ ring }) => ring),
       this.#bell,
     );
-    this.table = PeerTable.create(options.maxPeers, options.random, this.#grace());
-    this.pairs = PairMemory.create(options.maxPairs, options.random);
+    const addressOf = (view: Uint8Array) => options.libc.addressOf(view);
+    this.table = PeerTable.create(options.maxPeers, options.random, this.#grace(), addressOf);
+    this.pairs = PairMemory.create(options.maxPairs, options.random, addressOf);
+    for (const { memory } of [this.table, this.pairs]) adviseHugePages(options.libc, new Uint8Array(memory));
   }
 
   get count(): number {

@@ -38,9 +38,12 @@ const WAYS = 4;
 const TWO_POW_32 = 0x100000000;
 
 const SET_WORDS = 32;
+const SET_BYTES = SET_WORDS * 4;
 const HEADER_WORDS = 32;
-/** Header: the seed; in a cache line of their own how many pairs were thrown out, how many had to wait, the budget. */
+/** Header: the seed, the first set's word, how many sets; in a cache line of their own how many pairs were thrown out, how many had to wait, the budget. */
 const SEED = 0;
+const FIRST_SET = 1;
+const SETS = 2;
 const EVICTED = 16;
 const POSTPONED = 17;
 const BUDGET = 18;
@@ -90,6 +93,9 @@ export class PairMemory {
   readonly memory: SharedArrayBuffer;
   readonly #words: Int32Array;
   readonly #sets: number;
+  /** Where they begin and end. */
+  readonly #first: number;
+  readonly #end: number;
   readonly #me: number;
   readonly #budget: IntroductionBudget;
   /** Where the next sweep begins. */
@@ -99,19 +105,26 @@ export class PairMemory {
   constructor(memory: SharedArrayBuffer, thread = 0) {
     this.memory = memory;
     this.#words = new Int32Array(memory);
-    this.#sets = (this.#words.length - HEADER_WORDS) / SET_WORDS;
+    this.#sets = this.#words[SETS]!;
+    this.#first = this.#words[FIRST_SET]!;
+    this.#end = this.#first + this.#sets * SET_WORDS;
     this.#me = thread + 1;
     this.#budget = new IntroductionBudget(this.#words.subarray(BUDGET, BUDGET + BUDGET_WORDS));
   }
 
-  static create(maxPairs: number, random: Random): PairMemory {
+  /** Room for `maxPairs`. `addressOf` tells where memory lies, so that a set is two cache lines and not parts of three. */
+  static create(maxPairs: number, random: Random, addressOf: (view: Uint8Array) => number = () => 0): PairMemory {
     let sets = 16;
     while (sets * WAYS < maxPairs) sets *= 2;
-    const pairs = new PairMemory(new SharedArrayBuffer((HEADER_WORDS + sets * SET_WORDS) * 4));
+    const memory = new SharedArrayBuffer(HEADER_WORDS * 4 + (sets + 1) * SET_BYTES);
+    const words = new Int32Array(memory);
     const seed = new Uint8Array(4);
     random(seed);
-    pairs.#words[SEED] = new Int32Array(seed.buffer)[0]!;
-    return pairs;
+    words[SEED] = new Int32Array(seed.buffer)[0]!;
+    const misplaced = addressOf(new Uint8Array(memory)) % SET_BYTES;
+    words[FIRST_SET] = HEADER_WORDS + (misplaced === 0 ? 0 : (SET_BYTES - misplaced) >> 2);
+    words[SETS] = sets;
+    return new PairMemory(memory);
   }
 
   get capacity(): number {
@@ -224,7 +237,7 @@ export class PairMemory {
   partnersOf(address: Address, limit: number): Address[] {
     const partners: Address[] = [];
     const low = lowOf(address);
-    for (let entry = HEADER_WORDS; entry < this.#words.length && partners.length < limit; entry = next(entry)) {
+    for (let entry = this.#first; entry < this.#end && partners.length < limit; entry = this.#next(entry)) {
       if (this.#words[entry + A] !== low && this.#words[entry + B] !== low) continue;
       if (!this.#inUse(entry) || !(this.#words[entry + STATE]! & WAS_INTRODUCED)) continue;
       if (this.#a(entry) === address) partners.push(this.#b(entry));
@@ -236,7 +249,7 @@ export class PairMemory {
   /** Pairs with a relayed packet within the last 15 s. */
   active(now: Millis): number {
     let count = 0;
-    for (let entry = HEADER_WORDS; entry < this.#words.length; entry = next(entry)) {
+    for (let entry = this.#first; entry < this.#end; entry = this.#next(entry)) {
       if (this.#inUse(entry) && this.#since(entry + SEEN, now) < PAIR_QUIET_MS) count++;
     }
     return count;
@@ -250,8 +263,8 @@ export class PairMemory {
     const sets = Math.ceil(this.#sets / parts);
     const first = this.#sweepAt < this.#sets ? this.#sweepAt : 0;
     this.#sweepAt = first + sets;
-    const end = HEADER_WORDS + Math.min(this.#sweepAt, this.#sets) * SET_WORDS;
-    for (let entry = HEADER_WORDS + first * SET_WORDS; entry < end; entry = next(entry)) {
+    const end = this.#first + Math.min(this.#sweepAt, this.#sets) * SET_WORDS;
+    for (let entry = this.#first + first * SET_WORDS; entry < end; entry = this.#next(entry)) {
       if (!this.#inUse(entry)) continue;
       const quietFor = this.#since(entry + SEEN, now);
       const state = this.#words[entry + STATE]!;
@@ -270,7 +283,7 @@ export class PairMemory {
 
   /** A thread has died: sets that it was writing to are free for others again. */
   release(thread: number): void {
-    for (let set = HEADER_WORDS; set < this.#words.length; set += SET_WORDS) {
+    for (let set = this.#first; set < this.#end; set += SET_WORDS) {
       Atomics.compareExchange(this.#words, set + WRITER, thread + 1, 0);
     }
   }
@@ -279,7 +292,7 @@ export class PairMemory {
     let hash = Math.imul(aLow ^ this.#words[SEED]!, 0x9e3779b1);
     hash = Math.imul(hash ^ (hash >>> 15) ^ bLow, 0x85ebca6b);
     hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
-    return HEADER_WORDS + ((hash ^ (hash >>> 16)) & (this.#sets - 1)) * SET_WORDS;
+    return this.#first + ((hash ^ (hash >>> 16)) & (this.#sets - 1)) * SET_WORDS;
   }
 
   #find(set: number, aLow: number, bLow: number, highs: number): number {
@@ -327,6 +340,12 @@ export class PairMemory {
     return (lowOf(now) - this.#words[index]!) | 0;
   }
 
+  /** The entry behind `entry`: the next of its set, or the first of the next set. */
+  #next(entry: number): number {
+    const way = (entry - this.#first) % SET_WORDS;
+    return way < WAYS - 1 ? entry + 1 : entry - way + SET_WORDS;
+  }
+
   #a(entry: number): Address {
     return (this.#words[entry + HIGHS]! & 0xff) * TWO_POW_32 + (this.#words[entry + A]! >>> 0);
   }
@@ -358,12 +377,6 @@ function doubledOf(state: number): number {
 
 function isNewEpisode(state: number, quietFor: number): boolean {
   return (state & JUDGED) !== 0 && quietFor >= PAIR_QUIET_MS;
-}
-
-/** The entry behind `entry`: the next of its set, or the first of the next set. */
-function next(entry: number): number {
-  const way = (entry - HEADER_WORDS) % SET_WORDS;
-  return way < WAYS - 1 ? entry + 1 : entry - way + SET_WORDS;
 }
 
 function isGreater(aHigh: number, aLow: number, bHigh: number, bLow: number): boolean {

@@ -69,7 +69,7 @@ class Reader {
 
 function makeBatch() {
   const memory = new ArrayBuffer(Batch.BYTES);
-  return { batch: new Batch(memory, BASE, NAMES, SOCKETS), reader: new Reader(memory) };
+  return { batch: new Batch(new Uint8Array(memory), BASE, NAMES, SOCKETS), reader: new Reader(memory) };
 }
 
 function layOut(outgoing: readonly Outgoing[], segment = true, made = makeBatch()): Message[][] {

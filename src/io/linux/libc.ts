@@ -30,6 +30,7 @@ export interface Libc {
   read(fd: number, buffer: number, bytes: number): number;
   write(fd: number, buffer: number, bytes: number): number;
   usleep(microseconds: number): number;
+  madvise(address: number, bytes: number, advice: number): number;
   open(path: number, flags: number): number;
   /** `write` of a view, without asking for its address first. */
   writeView(fd: number, view: Uint8Array, bytes: number): number;
@@ -85,6 +86,7 @@ function declare(koffi: Koffi): Libc {
     read: library.func("long read(int fd, uint64_t buffer, uint64_t bytes)"),
     write: library.func("long write(int fd, uint64_t buffer, uint64_t bytes)"),
     usleep: library.func("int usleep(uint32_t microseconds)"),
+    madvise: library.func("int madvise(uint64_t address, uint64_t bytes, int advice)"),
     open: library.func("int open(uint64_t path, int flags)"),
     writeView: library.func("long write(int fd, const void *view, uint64_t bytes)"),
     ioctl: library.func("int ioctl(int fd, ulong request, uint64_t argument)"),
