@@ -41,7 +41,7 @@ import {
   openControllerDatabase,
   startController,
 } from "./controller-role.ts";
-import { listenAddresses, nodeLimits, physicalRules, serviceConfig } from "./from-config.ts";
+import { listenAddresses, nodeLimits, physicalAddresses, physicalRules, serviceConfig } from "./from-config.ts";
 import { LeafRole } from "./leaf-role.ts";
 import { loadProber } from "./prober.ts";
 
@@ -212,6 +212,7 @@ export class Daemon {
       log: this.#log,
       subscribers: root.multicast,
       hurry: () => this.#reactor.hurry(),
+      keepToInterfaces: (keep) => this.#transport.keepToInterfaces(keep),
     });
     this.#undo.push(() => this.#leaf.close());
   }
@@ -281,17 +282,16 @@ export class Daemon {
       tcp: this.#config.api.enabled ? LOOPBACK : null,
       random: randomFill,
     });
-    const { secondaryPort } = listen;
-    const secondary =
-      secondaryPort === "off" ? [] : [{ port: secondaryPort === "auto" ? 0 : secondaryPort, primary: false }];
-    const { receiveBufferBytes } = listen;
+    const { secondaryPort: other } = listen;
+    const secondary = other === "off" ? [] : [{ port: other === "auto" ? 0 : other, primary: false }];
     this.#plane = new Plane({
       ...dataplane,
       ...limits,
       self: address,
       sockets: {
         ports: [{ port: primary, primary: true }, ...secondary],
-        receiveBufferBytes,
+        receiveBufferBytes: listen.receiveBufferBytes,
+        addresses: physicalAddresses(() => this.#leaf),
         ...listenAddresses(this.#config),
       },
       warn: (text, err) => this.#log.warn({ err }, text),

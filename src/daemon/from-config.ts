@@ -1,8 +1,10 @@
 /** What single parts are started with, out of the configuration of the whole. */
 import type { Config, LoadedConfig } from "../config/load.ts";
 import type { ServiceConfig } from "../http/service.ts";
+import { type InterfaceAddress, systemAddresses } from "../io/interfaces.ts";
 import type { Transport } from "../io/transport.ts";
 import { PhysicalRules } from "../node/physical.ts";
+import type { LeafRole } from "./leaf-role.ts";
 
 /** Which local addresses are to be bound. */
 export function listenAddresses({ listen, physical }: Config) {
@@ -11,6 +13,11 @@ export function listenAddresses({ listen, physical }: Config) {
     interfacePrefixBlacklist: listen.interfacePrefixBlacklist,
     blacklist: physical.filter(({ blacklist }) => blacklist).map(({ prefix }) => prefix),
   };
+}
+
+/** The addresses of interfaces that carry packets of the node: not those of its own networks, whatever their names. */
+export function physicalAddresses(leaf: () => LeafRole | undefined): () => InterfaceAddress[] {
+  return () => systemAddresses().filter(({ name }) => leaf()?.hasInterface(name) !== true);
 }
 
 export function physicalRules({ physical, virtual }: Config): PhysicalRules {

@@ -8,6 +8,7 @@ import { now } from "../io/clock.ts";
 import { HostNetwork } from "../io/linux/host-network.ts";
 import { type Libc, loadLibc } from "../io/linux/libc.ts";
 import { deviceGroups } from "../io/linux/multicast-groups.ts";
+import { takesDefaultRoute } from "../leaf/host-plan.ts";
 import { Leaf } from "../leaf/leaf.ts";
 import { DEFAULT_LOCAL_SETTINGS, type LocalSettings } from "../leaf/local-settings.ts";
 import type { LeafEvent, Subscribers } from "../leaf/ports.ts";
@@ -33,6 +34,8 @@ export interface LeafRoleOptions {
   readonly subscribers: Subscribers | null;
   /** The node has something to do sooner than it seemed. */
   readonly hurry: () => void;
+  /** As in io/transport.ts. */
+  readonly keepToInterfaces: (keep: boolean) => boolean;
 }
 
 /** What passed through all interfaces. */
@@ -56,6 +59,9 @@ export class LeafRole implements NetworkMembership {
   readonly #timers: NodeJS.Timeout[] = [];
   /** By interfaces that are no longer there. */
   #droppedBefore = 0;
+  #toldOfSockets = false;
+  /** When last looked at. */
+  #online = false;
   #stopping = false;
 
   constructor(options: LeafRoleOptions) {
@@ -77,6 +83,12 @@ export class LeafRole implements NetworkMembership {
     );
   }
 
+  /** True for the interfaces of our networks: they carry no packets of the node itself. */
+  hasInterface(name: string): boolean {
+    for (const own of this.#interfaces.values()) if (own.name === name) return true;
+    return false;
+  }
+
   /** Joins what was joined when the program last ran. */
   start(): void {
     const warn = (reason: string) => this.#options.log.warn({ reason }, "networks.d");
@@ -85,7 +97,7 @@ export class LeafRole implements NetworkMembership {
       this.leaf.join(id, now(), dictionary);
     }
     this.#timers.push(
-      setInterval(() => this.#scanGroups(), GROUP_SCAN_INTERVAL_MS),
+      setInterval(() => this.#scan(), GROUP_SCAN_INTERVAL_MS),
       setInterval(() => this.#refreshHost(), ROUTE_REFRESH_INTERVAL_MS),
     );
   }
@@ -202,6 +214,7 @@ export class LeafRole implements NetworkMembership {
     this.#droppedBefore += own.dropped;
     this.#interfaces.delete(id);
     own.close();
+    this.#releaseSockets();
   }
 
   #interfaceFailed(id: NetworkId, error: string): void {
@@ -224,8 +237,47 @@ export class LeafRole implements NetworkMembership {
     const config = this.leaf.network(id)?.config;
     const own = this.#interfaces.get(id);
     if (config == null || own === undefined) return;
-    own.apply(config, this.#settingsOf(id), isOnline(this.#options.node, now()));
+    const settings = this.#settingsOf(id);
+    const allowDefault = settings.allowDefault && this.#mayTakeDefaultRoute();
+    own.apply(config, { ...settings, allowDefault }, this.#isOnline());
+    this.#releaseSockets();
     this.#scanGroups();
+  }
+
+  /** Our own packets must not go the way of a default route that we install. */
+  #mayTakeDefaultRoute(): boolean {
+    if (!this.#takesDefaultRoute()) return true;
+    const may = this.#options.keepToInterfaces(true);
+    if (!may && !this.#toldOfSockets) {
+      this.#toldOfSockets = true;
+      this.#options.log.warn(
+        "no default route through a network: the node's own packets would go there, too. Use dataplane.workers (not 0) and no wildcard in listen.bind",
+      );
+    }
+    return may;
+  }
+
+  #releaseSockets(): void {
+    if (!this.#takesDefaultRoute()) this.#options.keepToInterfaces(false);
+  }
+
+  #takesDefaultRoute(): boolean {
+    for (const { id, config } of this.leaf.networks()) {
+      if (config !== null && takesDefaultRoute(config.routes, this.#settingsOf(id))) return true;
+    }
+    return false;
+  }
+
+  /** Default routes depend on whether the node is online. */
+  #scan(): void {
+    const wasOnline = this.#online;
+    if (this.#isOnline() !== wasOnline) for (const id of this.#interfaces.keys()) this.#applyToHost(id);
+    else this.#scanGroups();
+  }
+
+  #isOnline(): boolean {
+    this.#online = isOnline(this.#options.node, now());
+    return this.#online;
   }
 
   #scanGroups(): void {

@@ -25,6 +25,9 @@ export interface InterfaceHost {
   readonly log: Logger;
 }
 
+/** What a configuration says about the host. */
+export type HostSettings = Pick<NetworkConfig, "mtu" | "staticIps" | "routes" | "dns">;
+
 export class NetworkInterface {
   readonly #parts: InterfaceHost;
   readonly #log: Logger;
@@ -77,7 +80,7 @@ export class NetworkInterface {
    * Brings addresses, routes, MTU and DNS to what they should be, whatever has become of them. What fails is logged,
    * and tried again the next time.
    */
-  apply(config: NetworkConfig, settings: LocalSettings, online: boolean): void {
+  apply(config: HostSettings, settings: LocalSettings, online: boolean): void {
     const problems = this.#applyMtu(config.mtu);
     problems.push(...this.#config.apply(planHost(config, settings, online)));
     this.#tell(problems);

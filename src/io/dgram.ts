@@ -111,6 +111,11 @@ export class DgramTransport implements Transport {
     return this.rescan();
   }
 
+  /** Node's sockets have no such option. */
+  keepToInterfaces(keep: boolean): boolean {
+    return !keep;
+  }
+
   async close(): Promise<void> {
     this.#closed = true;
     await this.#scans;

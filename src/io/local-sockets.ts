@@ -4,6 +4,7 @@
  * Facts: vl1-behaviour.md §7, local-api.md §4–§5 (`bind`, blacklists).
  */
 import type { LocalSocket, Random } from "../node/ports.ts";
+import { bytesEqual } from "../protocol/bytes.ts";
 import { type Endpoint, endpointKey, type IpPrefix, makeEndpoint } from "../protocol/inet-address.ts";
 import { bindError, type IoError } from "./errors.ts";
 import { type InterfaceAddress, localAddresses, systemAddresses } from "./interfaces.ts";
@@ -37,6 +38,8 @@ export type AddressOptions = Pick<SocketOptions, "bind" | "interfacePrefixBlackl
 export interface WantedSocket {
   readonly local: Endpoint;
   readonly primary: boolean;
+  /** The interface that has the address; null for a wildcard, or an address that no interface has. */
+  readonly device: string | null;
 }
 
 function isWildcard(ip: Uint8Array): boolean {
@@ -53,21 +56,24 @@ export async function resolvePorts({ ports, bind, random = randomFill }: SocketO
   return resolved;
 }
 
-/** The local IPs to bind now. A wildcard stands for every address of its family. */
-function wantedIps(options: SocketOptions): Uint8Array[] {
+/** The local IPs to bind now, and who has them. A wildcard stands for every address of its family. */
+function wantedIps(options: SocketOptions): { readonly ip: Uint8Array; readonly name: string | null }[] {
   const { bind, addresses = systemAddresses } = options;
-  if (bind.length === 0) return localAddresses(options, addresses()).map((address) => address.ip);
+  const all = addresses();
+  if (bind.length === 0) return localAddresses(options, all);
   const wildcards = bind.filter(isWildcard);
-  return bind.filter((ip) => isWildcard(ip) || !wildcards.some((wildcard) => wildcard.length === ip.length));
+  return bind
+    .filter((ip) => isWildcard(ip) || !wildcards.some((wildcard) => wildcard.length === ip.length))
+    .map((ip) => ({ ip, name: all.find((address) => bytesEqual(address.ip, ip))?.name ?? null }));
 }
 
 /** The sockets to have now, by endpointKey of their local endpoint. */
 export function wantedSockets(options: SocketOptions, ports: readonly PortChoice[]): Map<string, WantedSocket> {
   const wanted = new Map<string, WantedSocket>();
-  for (const ip of wantedIps(options)) {
+  for (const { ip, name: device } of wantedIps(options)) {
     for (const { port, primary } of ports) {
       const local = makeEndpoint(ip, port);
-      wanted.set(endpointKey(local), { local, primary });
+      wanted.set(endpointKey(local), { local, primary, device });
     }
   }
   return wanted;

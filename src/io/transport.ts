@@ -52,6 +52,12 @@ export interface Transport extends Outbox {
   rescan(): Promise<void>;
   /** Replaces what decides which addresses are bound, then looks again. Ports already bound stay. */
   reconfigure(addresses: AddressOptions): Promise<void>;
+  /**
+   * While `keep`, what a socket sends leaves through the interface that has the socket's address, whatever the routes
+   * say: a default route of a virtual network must not catch the packets that carry that network. False if that is
+   * asked for and not possible for every socket; then it may be done for some.
+   */
+  keepToInterfaces(keep: boolean): boolean;
   /** The ports in use, with random ones resolved; empty before `open`. */
   readonly ports: readonly PortChoice[];
   /** Closes every socket; afterwards sends are counted as errors. */

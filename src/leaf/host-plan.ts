@@ -89,6 +89,11 @@ function changesOf<T>(present: readonly T[], wanted: readonly T[], ours: readonl
   };
 }
 
+/** True if the host lets the network take its default route, of either family. */
+export function takesDefaultRoute(routes: readonly Route[], settings: LocalSettings): boolean {
+  return routes.some(({ target }) => target.bits === 0 && mayApply(settings, masked(target)));
+}
+
 /** Both halves of everything: more specific than the system's default route, which stays as it is. */
 function halvesOf({ family, ip }: IpPrefix): IpPrefix[] {
   const upper = new Uint8Array(ip.length);

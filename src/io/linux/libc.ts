@@ -96,8 +96,11 @@ function declare(koffi: Koffi): Libc {
 /** Nothing there, or no room; interrupted, try again; too many files. */
 export const { EAGAIN, EINTR, ENFILE } = constants.errno;
 
+/** Node does not name it: what one gets from a TAP device that somebody has removed. */
+const EBADFD = 77;
+
 const ERRNO_NAMES: ReadonlyMap<number, string> = new Map(
-  Object.entries(constants.errno).map(([name, number]) => [number, name]),
+  Object.entries({ ...constants.errno, EBADFD }).map(([name, number]) => [number, name]),
 );
 
 /** `EADDRINUSE` for 98, and so on; `EWOULDBLOCK` and `EAGAIN` are one number and called EAGAIN. */

@@ -13,12 +13,13 @@ import {
   type PortChoice,
   resolvePorts,
   type SocketOptions,
+  type WantedSocket,
   wantedSockets,
 } from "../local-sockets.ts";
 import type { BindProblem, Transport, TransportStatistics } from "../transport.ts";
 import { ENFILE, type Libc, SystemError } from "./libc.ts";
 import { DatagramSender } from "./sender.ts";
-import { hasSegmentation, openUdpSocket } from "./udp.ts";
+import { bindToDevice, hasSegmentation, openUdpSocket } from "./udp.ts";
 
 /** A local address and port, and one descriptor of it for each reader. */
 export interface SharedSocket extends LocalSocket {
@@ -48,6 +49,8 @@ export interface SocketReaders {
 
 interface OpenSocket extends SharedSocket {
   readonly key: string;
+  /** The interface that has the address. */
+  device: string | null;
   readonly grantedBytes: number;
 }
 
@@ -67,6 +70,7 @@ export class LinuxTransport implements Transport {
   #scans: Promise<void> = Promise.resolve();
   #closing: Promise<void> | null = null;
   readonly #segment: boolean;
+  #keptToInterfaces = false;
   #bytesOut = 0;
   #datagramsOut = 0;
   readonly #sendErrorsByCode: Record<string, number> = {};
@@ -134,6 +138,12 @@ export class LinuxTransport implements Transport {
     return this.rescan();
   }
 
+  keepToInterfaces(keep: boolean): boolean {
+    this.#keptToInterfaces = keep;
+    const kept = [...this.#sockets.values()].map((socket) => this.#keep(socket));
+    return !keep || kept.every(Boolean);
+  }
+
   close(): Promise<void> {
     this.#closing ??= this.#close();
     return this.#closing;
@@ -185,7 +195,12 @@ export class LinuxTransport implements Transport {
     const wanted = wantedSockets(this.#options, this.#ports);
     const gone: OpenSocket[] = [];
     for (const socket of this.#sockets.values()) {
-      if (wanted.delete(socket.key)) continue;
+      const same = wanted.get(socket.key);
+      if (same !== undefined) {
+        wanted.delete(socket.key);
+        this.#moved(socket, same.device);
+        continue;
+      }
       this.#sockets.delete(socket.id);
       gone.push(socket);
     }
@@ -193,9 +208,10 @@ export class LinuxTransport implements Transport {
     if (gone.length > 0) await this.#readers.use([...this.#sockets.values()]);
     for (const { fds } of gone) this.#closeAll(fds);
     const problems: BindProblem[] = [];
-    for (const { local, primary } of wanted.values()) {
+    for (const one of wanted.values()) {
+      const { local } = one;
       try {
-        this.#bind(local, primary);
+        this.#bind(one);
       } catch (error) {
         problems.push({ local, code: errorCode(error) });
       }
@@ -205,7 +221,21 @@ export class LinuxTransport implements Transport {
     await this.#readers.use([...this.#sockets.values()]);
   }
 
-  #bind(local: Endpoint, primary: boolean): void {
+  /** The address may be another interface's by now. */
+  #moved(socket: OpenSocket, device: string | null): void {
+    if (socket.device === device) return;
+    socket.device = device;
+    if (this.#keptToInterfaces) this.#keep(socket);
+  }
+
+  /** True if the socket keeps to its interface now. */
+  #keep({ fds, device }: OpenSocket): boolean {
+    const wanted = this.#keptToInterfaces ? device : null;
+    const done = fds.map((fd) => bindToDevice(this.#libc, fd, wanted) === null);
+    return wanted !== null && done.every(Boolean);
+  }
+
+  #bind({ local, primary, device }: WantedSocket): void {
     if (this.#sockets.size >= this.#readers.maxSockets) throw new SystemError("socket", ENFILE);
     const fds: number[] = [];
     let grantedBytes = 0;
@@ -224,7 +254,9 @@ export class LinuxTransport implements Transport {
       throw error;
     }
     const id = this.#nextId++;
-    this.#sockets.set(id, { id, local, primary, fds, key: endpointKey(local), grantedBytes });
+    const socket = { id, local, primary, fds, key: endpointKey(local), device, grantedBytes };
+    this.#sockets.set(id, socket);
+    if (this.#keptToInterfaces) this.#keep(socket);
   }
 
   #closeAll(fds: readonly number[]): void {

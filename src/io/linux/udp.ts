@@ -3,7 +3,7 @@
  * Facts: socket(7), udp(7), ipv6(7); vl1-behaviour.md §7 (one socket per local address).
  */
 import type { Endpoint } from "../../protocol/inet-address.ts";
-import { type Libc, SystemError } from "./libc.ts";
+import { errnoName, type Libc, SystemError } from "./libc.ts";
 import { AF_INET, AF_INET6, SOCKADDR_IN_BYTES, SOCKADDR_IN6_BYTES, writeSockaddr } from "./sockaddr.ts";
 
 const SOCK_DGRAM = 2;
@@ -13,6 +13,7 @@ const SOL_SOCKET = 1;
 const SO_SNDBUF = 7;
 const SO_RCVBUF = 8;
 const SO_REUSEPORT = 15;
+const SO_BINDTODEVICE = 25;
 const SO_SNDBUFFORCE = 32;
 const SO_RCVBUFFORCE = 33;
 const IPPROTO_IPV6 = 41;
@@ -70,6 +71,17 @@ export function hasSegmentation(libc: Libc): boolean {
   } finally {
     libc.close(fd);
   }
+}
+
+/**
+ * What the socket sends leaves through this interface, and only what arrives there is received; null undoes that.
+ * Gives null, or the code of what went wrong. (IP_UNICAST_IF would leave receiving alone, but its IPv6 counterpart
+ * does not overrule a more specific route.)
+ */
+export function bindToDevice(libc: Libc, fd: number, device: string | null): string | null {
+  const name = new TextEncoder().encode(`${device ?? ""}\0`);
+  const failed = libc.setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, libc.addressOf(name), name.length) < 0;
+  return failed ? errnoName(libc.errno()) : null;
 }
 
 function bind(libc: Libc, fd: number, local: Endpoint): void {
