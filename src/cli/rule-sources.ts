@@ -7,7 +7,7 @@ import { compileRules } from "../network/rules/compile.ts";
 import type { CompiledRules } from "../network/rules/document.ts";
 import { type NamedRules, namedFromJson, namedFromSource } from "../network/rules/named-rules.ts";
 import type { RuleSourceError, SourcePlace } from "../network/rules/source-error.ts";
-import { type CliContext, CliExit, EXIT_FAILURE, fail } from "./context.ts";
+import { type CliContext, CliExit, EXIT_FAILURE, fail, printJson } from "./context.ts";
 import { type ApiObject, askController, type ControllerOptions } from "./controller-client.ts";
 
 const STDIN = 0;
@@ -40,12 +40,24 @@ export function readJson(file: string): JsonValue {
   }
 }
 
+/** How a source is compiled, and how its mistake is told. */
+export interface CompileWords {
+  readonly strict?: boolean;
+  /** As JSON on standard output instead of text on the other. */
+  readonly json?: boolean;
+}
+
 /** Compiles, or ends the command showing the place that is wrong. */
-export function compiledSource(context: CliContext, file: string, source: string, strict: boolean): CompiledRules {
-  const result = compileRules(source, { strict });
+export function compiledSource(context: CliContext, file: string, source: string, words: CompileWords): CompiledRules {
+  const result = compileRules(source, { strict: words.strict ?? false });
   if (result.ok) return result.value;
-  context.stderr(errorText(file, source, result.error));
+  if (words.json) printJson(context, { error: errorJson(result.error) });
+  else context.stderr(errorText(file, source, result.error));
   throw new CliExit(EXIT_FAILURE);
+}
+
+function errorJson({ reason, message, hint, line, column }: RuleSourceError): object {
+  return { reason, message, hint, place: { line, column } };
 }
 
 function errorText(file: string, source: string, { message, hint, line, column }: RuleSourceError): string {
@@ -71,9 +83,15 @@ export async function namedRules(
   options: RulesOptions,
 ): Promise<{ readonly rules: NamedRules; readonly source: string | null; readonly name: string }> {
   if (file === undefined) {
-    const rules = namedFromJson(await networkRules(context, options));
+    const shown = await askRules(context, options);
+    const name = `network ${options.network}`;
+    const { source, origin } = shown as { readonly source: string | null; readonly origin: string };
+    // Only its own source has the lines that its owner knows.
+    const compiled = origin === "stored" && source !== null ? compileRules(source) : null;
+    if (compiled?.ok) return { rules: namedFromSource(compiled.value), source, name };
+    const rules = namedFromJson(documentOf(shown));
     if (rules === null) return fail(context, "orrery: the network has no rules");
-    return { rules, source: null, name: `network ${options.network}` };
+    return { rules, source: null, name };
   }
   const text = readText(file);
   if (text.trimStart().startsWith("{")) {
@@ -81,7 +99,11 @@ export async function namedRules(
     if (rules === null) return fail(context, `orrery: ${file} holds no rules: it wants a list under "rules"`);
     return { rules, source: null, name: file };
   }
-  return { rules: namedFromSource(compiledSource(context, file, text, false)), source: text, name: file };
+  return {
+    rules: namedFromSource(compiledSource(context, file, text, { json: options.json ?? false })),
+    source: text,
+    name: file,
+  };
 }
 
 function readJsonText(file: string, text: string): JsonValue {
@@ -95,17 +117,21 @@ function readJsonText(file: string, text: string): JsonValue {
 
 /** Rules, capabilities and tags as the controller keeps them. */
 export async function networkRules(context: CliContext, options: RulesOptions): Promise<JsonValue> {
-  if (options.network === undefined) return fail(context, "orrery: name a file, or a network with --network");
-  const shown = await askController(context, options, "GET", `/networks/${options.network}/rules`);
-  return documentOf(shown);
+  return documentOf(await askRules(context, options));
 }
 
-/** The API's answer in the form of the compiler's document. */
+async function askRules(context: CliContext, options: RulesOptions): Promise<ApiObject> {
+  if (options.network === undefined) return fail(context, "orrery: name a file, or a network with --network");
+  return askController(context, options, "GET", `/networks/${options.network}/rules`);
+}
+
+/** The API's answer in the form of the compiler's document. Names are null where the controller has no source. */
 function documentOf(shown: ApiObject): JsonValue {
-  const named = (key: string) =>
-    (shown[key] ?? []) as readonly (ApiObject & { readonly name: string; readonly id: number })[];
+  const things = (key: string) =>
+    (shown[key] ?? []) as readonly (ApiObject & { readonly name: string | null; readonly id: number })[];
+  const named = (key: string) => things(key).filter(({ name }) => name !== null);
   const document = {
-    config: { rules: shown["rules"] ?? [], capabilities: named("capabilities"), tags: named("tags") },
+    config: { rules: shown["rules"] ?? [], capabilities: things("capabilities"), tags: things("tags") },
     capabilitiesByName: Object.fromEntries(named("capabilities").map(({ name, id }) => [name, id])),
     tagsByName: Object.fromEntries(named("tags").map((tag) => [tag.name, tag])),
   };

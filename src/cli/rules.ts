@@ -3,10 +3,11 @@ import type { Command } from "commander";
 import { checkRules, type Finding } from "../network/rules/check.ts";
 import { decompileRules } from "../network/rules/decompile.ts";
 import { formatRulesDocument } from "../network/rules/document.ts";
-import { parseAddress } from "../protocol/address.ts";
+import { type Address, parseAddress } from "../protocol/address.ts";
 import { type CliContext, CliExit, EXIT_FAILURE, fail, printJson } from "./context.ts";
-import { askAll, networkArgument } from "./controller-client.ts";
+import { askAll, memberArgument, networkArgument } from "./controller-client.ts";
 import {
+  type CompileWords,
   compiledSource,
   namedRules,
   networkRules,
@@ -30,8 +31,9 @@ export function registerRules(program: Command, context: CliContext): void {
     .description("print what a source compiles to, as JSON that a controller takes")
     .argument("<file>", "rule source; - reads standard input")
     .option("--strict", "exactly as the reference's compiler does it, its mistakes included")
-    .action((file: string, options: { strict?: boolean }) => {
-      const compiled = compiledSource(context, file, readText(file), options.strict ?? false);
+    .option("--json", "print what is wrong with a source as JSON, too")
+    .action((file: string, options: CompileWords) => {
+      const compiled = compiledSource(context, file, readText(file), options);
       context.stdout(`${formatRulesDocument(compiled.document)}\n`);
     });
   withHome(
@@ -54,35 +56,50 @@ export function registerRules(program: Command, context: CliContext): void {
     group
       .command("check")
       .description("tell what is probably not meant; exit code 1 if there is anything")
-      .argument("[file]", "rule source, or compiled JSON; - reads standard input"),
-  ).action((file: string | undefined, options: RulesOptions) => check(context, file, options));
+      .argument("[file]", "rule source, or compiled JSON; - reads standard input")
+      .option("--member <address>", "a member that copies may go to, again for more", collectMember),
+  ).action((file: string | undefined, options: CheckOptions) => check(context, file, options));
   withHome(
     group
       .command("explain")
       .description("show which rules decide about a packet, at both ends; exit code 1 if it is dropped")
       .argument(
         "<packet...>",
-        "such as tcp 10.1.1.1:5000 to 10.1.1.2:22 syn (-> in quotes does as well), or arp, icmp, udp, ethertype 0x8863",
+        "such as tcp 10.1.1.1:5000 to 10.1.1.2:22 syn (in quotes -> does as well), udp to :53, icmp echo, arp, ethertype 0x8863; behind it size 1400",
       )
       .option("--file <file>", "rule source, or compiled JSON (else --network)")
-      .option("--from <member>", "address of the sender")
-      .option("--to <member>", "address of the receiver")
-      .option("--from-tag <tag=value>", "a tag of the sender, again for more", collect, [])
-      .option("--to-tag <tag=value>", "a tag of the receiver, again for more", collect, [])
-      .option("--from-cap <name>", "a capability of the sender, again for more", collect, [])
+      .option("--from <member>", "address of the sender; else somebody with what new members get")
+      .option("--to <member>", "address of the receiver; else the same")
+      .option("--from-tag <tag=value>", "a tag of the sender, again for more", collect)
+      .option("--to-tag <tag=value>", "a tag of the receiver, again for more", collect)
+      .option("--from-cap <name>", "a capability of the sender, again for more", collect)
+      .option(
+        "--from-ip <ip>",
+        "an address that the sender owns, again for more; else its own, or what the packet says",
+        collect,
+      )
+      .option("--to-ip <ip>", "an address of the receiver, again for more", collect)
       .option("--multicast", "the frame goes to a multicast group")
       .option("--broadcast", "the frame is broadcast")
       .option("--first", "the first packet: the sender does not know the receiver's tags yet"),
   ).action((words: string[], options: ExplainCommandOptions) => explainCommand(context, words.join(" "), options));
 }
 
-function collect(word: string, before: readonly string[]): readonly string[] {
+interface CheckOptions extends RulesOptions {
+  readonly member?: readonly Address[];
+}
+
+function collectMember(word: string, before: readonly Address[] = []): readonly Address[] {
+  return [...before, Number.parseInt(memberArgument(word), 16)];
+}
+
+function collect(word: string, before: readonly string[] = []): readonly string[] {
   return [...before, word];
 }
 
-async function check(context: CliContext, file: string | undefined, options: RulesOptions): Promise<void> {
+async function check(context: CliContext, file: string | undefined, options: CheckOptions): Promise<void> {
   const { rules, source, name } = await namedRules(context, file, options);
-  const members = options.network === undefined ? null : await authorizedMembers(context, options);
+  const members = options.member === undefined ? await authorizedMembers(context, options) : new Set(options.member);
   const findings = checkRules(rules, members);
   if (options.json) printJson(context, findings);
   else
@@ -94,7 +111,9 @@ async function check(context: CliContext, file: string | undefined, options: Rul
   if (findings.length > 0) throw new CliExit(EXIT_FAILURE);
 }
 
-async function authorizedMembers(context: CliContext, options: RulesOptions): Promise<Set<number>> {
+/** Null without a controller. */
+async function authorizedMembers(context: CliContext, options: RulesOptions): Promise<Set<Address> | null> {
+  if (options.network === undefined) return null;
   const members = await askAll(context, options, `/networks/${options.network}/members`);
   return new Set(
     members

@@ -105,6 +105,11 @@ describe("the API of the controller", () => {
     assert.equal(set.status, 200, JSON.stringify(set.body));
     assert.equal(set.body.source, source);
     assert.equal(set.body.tags[0].name, "role");
+    assert.deepEqual(set.body.warnings, []);
+    const odd = { source: "drop ethertype arp\n  and dport 22;\naccept;" };
+    const warned = await ask("PUT", `/networks/${network}/rules?dryRun=true`, odd);
+    assert.deepEqual([warned.body.warnings[0].line, warned.body.warnings[0].column], [2, 7]);
+    assert.match(warned.body.warnings[0].message, /^"dport 22" cannot hold together with "ethertype arp"/);
     const record = await it.controller.reader.network(BigInt(`0x${network}`));
     await it.controller.changeNetwork(record!.id, "api", it.now, (current) => ({
       json: { ...current!.json, rules: [{ type: "ACTION_ACCEPT" }] },

@@ -7,6 +7,7 @@ import { isDerivedLikeOurs } from "../../src/network/derived-addresses.ts";
 import { evaluateTable, newOutcome, type RuleContext } from "../../src/network/rules/evaluate.ts";
 import { filterFrame } from "../../src/network/rules/filter.ts";
 import { FrameView } from "../../src/network/rules/frame.ts";
+import type { Rule } from "../../src/network/rules/rule.ts";
 import { parseAddress } from "../../src/protocol/address.ts";
 import { parseMac } from "../../src/protocol/ethernet.ts";
 import { parseIp, parsePrefix } from "../../src/protocol/inet-address.ts";
@@ -186,4 +187,50 @@ test("any table decides about any frame, twice the same", () => {
 test("an empty table and no capability drop", () => {
   const frame = new FrameView().load(0x0800, new Uint8Array(20));
   assert.equal(filterFrame([], [], frame, contextOf(vectors.ruleset[0]!), true).verdict, 0);
+});
+
+test("matches fold from left to right, with NOT before and nothing after, and a set that begins as true", () => {
+  // VLAN eligibility of 0 is true of every frame, and of 1 of none.
+  const literal = fc.record({ value: fc.boolean(), not: fc.boolean(), or: fc.boolean() });
+  const action = fc.constantFrom<Rule["type"]>("ACTION_ACCEPT", "ACTION_DROP", "ACTION_BREAK");
+  const statement = fc.tuple(fc.array(literal, { maxLength: 6 }), action);
+  const results = { ACTION_ACCEPT: "ACCEPT", ACTION_DROP: "DROP", ACTION_BREAK: "NO_MATCH" } as Record<string, string>;
+  const context = contextOf(vectors.ruleset[0]!);
+  const frame = frameOf(vectors.ruleset[0]!);
+  fc.assert(
+    fc.property(fc.array(statement, { maxLength: 5 }), (statements) => {
+      const rules = statements.flatMap(([matches, type]) => [
+        ...matches.map(({ value, not, or }): Rule => ({ type: "MATCH_VLAN_DEI", vlanDei: value ? 0 : 1, not, or })),
+        { type, not: false, or: false } as Rule,
+      ]);
+      const taken = statements.find(([matches]) =>
+        matches.reduce((set, { value, not, or }) => (or ? set || value !== not : set && value !== not), true),
+      );
+      const expected = taken === undefined ? "NO_MATCH" : results[taken[1]];
+      assert.equal(evaluateTable(rules, frame, context, newOutcome()), expected);
+    }),
+    { seed: 7, numRuns: 1000 },
+  );
+});
+
+test("a view that saw other frames before sees the next one as a fresh one does", () => {
+  const view = new FrameView();
+  for (const one of vectors.ruleset) {
+    const rules = one.rules.map((rule) => ruleOfVector(rule));
+    const data = Buffer.from(one.frameHex, "hex");
+    view.load(Number.parseInt(one.etherType, 16), data, one.vlanId);
+    const fresh = evaluateTable(rules, frameOf(one), contextOf(one), newOutcome());
+    assert.equal(evaluateTable(rules, view, contextOf(one), newOutcome()), fresh, one.name);
+  }
+});
+
+test("nobody is sent a copy for address 0", () => {
+  const frame = frameOf(vectors.ruleset[0]!);
+  const flags = { not: false, or: false };
+  const rules: Rule[] = [
+    { type: "ACTION_TEE", ...flags, address: 0, flags: 0, length: 0 },
+    { type: "ACTION_ACCEPT", ...flags },
+  ];
+  const { verdict, copies } = filterFrame(rules, [], frame, contextOf(vectors.ruleset[0]!), true);
+  assert.deepEqual([verdict, copies], [1, []]);
 });

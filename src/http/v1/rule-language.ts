@@ -1,8 +1,10 @@
 /** The rule language as `/api/v1` uses it: over the compiler and decompiler of network/rules. */
 import type { JsonObject } from "../../json/json.ts";
+import { checkRules } from "../../network/rules/check.ts";
 import { compileRules } from "../../network/rules/compile.ts";
 import { decompileRules } from "../../network/rules/decompile.ts";
 import { ruleFromJson, ruleToJson } from "../../network/rules/json.ts";
+import { namedFromSource } from "../../network/rules/named-rules.ts";
 import type { CompiledRules, RuleLanguage } from "./context.ts";
 
 /** Rules as a controller keeps them, which is how the compiler's come out of the reference's API too. */
@@ -31,9 +33,15 @@ function compile(source: string): CompiledRules {
       rules: kept(rules),
     })),
     tags: Object.entries(tagsByName).map(([name, tag]) => ({ name, ...tag })),
-    warnings: [],
+    warnings: checkRules(namedFromSource(result.value), null).map(({ message, place, capability }) => ({
+      ...(place ?? SOURCE_START),
+      message: capability === null ? message : `${message} (capability ${capability})`,
+    })),
   };
 }
+
+/** Where a warning stands that is about the source as a whole. */
+const SOURCE_START = { line: 1, column: 1 };
 
 export const RULE_LANGUAGE: RuleLanguage = {
   compile,

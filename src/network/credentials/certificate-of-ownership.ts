@@ -16,7 +16,7 @@
  */
 import type { Identity } from "../../identity/identity.ts";
 import type { Address } from "../../protocol/address.ts";
-import { bytesEqual, Reader, Writer } from "../../protocol/bytes.ts";
+import { Reader, Writer } from "../../protocol/bytes.ts";
 import { MAX_OWNED_THINGS, readOwnershipCertificate } from "../../protocol/credential-bytes.ts";
 import { accept, type Verdict } from "../../protocol/errors.ts";
 import type { Mac } from "../../protocol/ethernet.ts";
@@ -133,7 +133,12 @@ export function verifyOwnershipCertificate(certificate: OwnershipCertificate, id
 /** Whether it lists this IP (4 or 16 bytes). Padding behind an address is not compared. */
 export function ownsIp(certificate: OwnershipCertificate, ip: Uint8Array): boolean {
   const wanted = ip.length === 4 ? OwnedThingType.IPV4 : OwnedThingType.IPV6;
-  return certificate.things.some(({ type, value }) => type === wanted && bytesEqual(value.subarray(0, ip.length), ip));
+  return certificate.things.some(({ type, value }) => type === wanted && startsWith(value, ip));
+}
+
+function startsWith(value: Uint8Array, beginning: Uint8Array): boolean {
+  for (let i = 0; i < beginning.length; i++) if (value[i] !== beginning[i]) return false;
+  return true;
 }
 
 /** Whether it lists this MAC. */

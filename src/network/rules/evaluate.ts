@@ -28,7 +28,7 @@ export interface RuleContext {
   localTag(id: number): number | undefined;
   /** The other node's tag, if it showed a usable one. */
   remoteTag(id: number): number | undefined;
-  /** Whether the frame's sender owns this IP (4 or 16 bytes): §3.1, "ipauth". */
+  /** Whether the frame's sender owns this IP (4 or 16 bytes, to be copied if it is kept): §3.1, "ipauth". */
   senderOwnsIp(ip: Uint8Array): boolean;
   senderOwnsMac(mac: Mac): boolean;
   /** 32 random bits. */
@@ -125,7 +125,7 @@ export function evaluateTable(
       case "ACTION_WATCH":
       case "ACTION_REDIRECT": {
         const result = forward(rule, frame, context, into);
-        observer?.acted(index, rule, true, result === null ? forwardNote(rule, context) : "goes to the target");
+        observer?.acted(index, rule, true, forwardNote(rule, context, result));
         if (result !== null) return finish(into, result);
         break;
       }
@@ -163,7 +163,9 @@ function forward(rule: ForwardAction, frame: FrameView, context: RuleContext, in
   return null;
 }
 
-function forwardNote(rule: ForwardAction, context: RuleContext): string {
+function forwardNote(rule: ForwardAction, context: RuleContext, result: TableResult | null): string {
+  if (result === "SUPER_ACCEPT") return "this node is the target: accepted whatever the MACs are";
+  if (result === "REDIRECT") return "goes to the target instead";
   if (rule.address === context.source) return "no copy: the target is the sender";
   if (rule.address === context.self) return "no copy: the target is this node";
   if (rule.address === context.destination) return "no copy: the target is the receiver";

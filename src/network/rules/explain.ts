@@ -1,16 +1,19 @@
 /**
  * Why a packet gets from one member to another, or does not: both ends evaluated, with every step. The evaluation is
- * the one that frames go through. Facts: vl2-rules.md §2–§7.
+ * the one that frames go through. Facts: vl2-rules.md §2 to §7.
+ *
+ * A frame to a multicast or broadcast MAC is looked at twice by its sender: once for everybody, when copies are made and
+ * nobody's tags are known, and once for each receiver.
  */
-import type { Address } from "../../protocol/address.ts";
+import { type Address, formatAddress } from "../../protocol/address.ts";
 import { bytesEqual } from "../../protocol/bytes.ts";
-import type { Mac } from "../../protocol/ethernet.ts";
+import { isMulticastMac, type Mac } from "../../protocol/ethernet.ts";
 import type { RuleContext } from "./evaluate.ts";
-import { type FilterObserver, type FilterVerdict, filterFrame } from "./filter.ts";
+import { MatchNotes } from "./explain-match.ts";
+import { type FilterObserver, filterFrame, SUPER_ACCEPTED } from "./filter.ts";
 import { FrameView } from "./frame.ts";
 import type { NamedRules, NamedTable } from "./named-rules.ts";
-import type { DescribedPacket } from "./packet-description.ts";
-import type { Rule, TagMatch } from "./rule.ts";
+import type { Rule } from "./rule.ts";
 import type { SourcePlace } from "./source-error.ts";
 
 /** What matters of a member. */
@@ -20,7 +23,7 @@ export interface ExplainedMember {
   readonly tags: ReadonlyMap<number, number>;
   /** Ids of its capabilities. */
   readonly capabilities: readonly number[];
-  /** Addresses that its certificate says are its own (4 or 16 bytes). */
+  /** IP addresses that its certificate says are its own (4 or 16 bytes). */
   readonly ips: readonly Uint8Array[];
 }
 
@@ -31,6 +34,8 @@ export interface ExplainedStep {
   readonly kind: "match" | "action";
   /** Of a match: whether it holds; null if it was not looked at because the ones before do not. Of an action: taken. */
   readonly holds: boolean | null;
+  /** Of a match: what all up to it come to, read from left to right. Of an action: the same as `holds`. */
+  readonly soFar: boolean;
   /** What was compared, or what the action did. */
   readonly note: string;
 }
@@ -42,95 +47,133 @@ export interface ExplainedTable {
   readonly steps: readonly ExplainedStep[];
 }
 
-/** One end. */
+/** One look at the frame. */
 export interface ExplainedEnd {
   readonly side: "sender" | "receiver";
   readonly member: Address;
-  readonly verdict: "accept" | "drop" | "redirect";
+  /** True for the sender's look on behalf of everybody. */
+  readonly isForAll: boolean;
+  readonly verdict: "accept" | "super-accept" | "drop" | "redirect";
   readonly tables: readonly ExplainedTable[];
-  /** Copies that go elsewhere. */
+  /** Packets that go elsewhere; of a redirect the frame itself. */
   readonly copies: readonly { readonly to: Address; readonly bytes: number }[];
   /** The step that decided; null if nothing did, which is a drop. */
   readonly decidedBy: (ExplainedStep & { readonly capability: string | null }) | null;
+  /** One sentence. */
+  readonly reason: string;
 }
 
 export interface Explanation {
+  /** All ends accept it. */
   readonly delivered: boolean;
-  readonly sender: ExplainedEnd;
-  /** Null if the packet does not leave the sender. */
-  readonly receiver: ExplainedEnd | null;
+  /** In their order. The receiver is shown even if the frame does not get to it: what it would do. */
+  readonly ends: readonly ExplainedEnd[];
 }
 
 export interface ExplainOptions {
   readonly rules: NamedRules;
   readonly from: ExplainedMember;
   readonly to: ExplainedMember;
-  readonly packet: DescribedPacket;
-  /** The Ethernet destination if it is not the receiver's MAC (multicast, broadcast). */
-  readonly destinationMac: Mac | null;
+  readonly etherType: number;
+  readonly data: Uint8Array;
+  readonly destinationMac: Mac;
   /** The receiver's tags are known to the sender, as after the first packets. */
   readonly tagsKnown: boolean;
+  /** Whether the receiver takes an address for the sender's because of how it is made (emulated neighbour discovery). */
+  readonly isEmulated: (ip: Uint8Array) => boolean;
 }
 
 /** A random match is explained as if the dice fell in the middle. */
 const MIDDLE_OF_32_BITS = 0x80000000;
 
+/** Evaluates at both ends. */
 export function explainPacket(options: ExplainOptions): Explanation {
-  const sender = explainEnd(options, false);
-  if (sender.verdict !== "accept") return { delivered: false, sender, receiver: null };
-  const receiver = explainEnd(options, true);
-  return { delivered: receiver.verdict === "accept", sender, receiver };
+  const ends: ExplainedEnd[] = [];
+  if (isMulticastMac(options.destinationMac)) ends.push(explainEnd(options, "sender", true));
+  ends.push(explainEnd(options, "sender", false), explainEnd(options, "receiver", false));
+  return { delivered: ends.every(({ verdict }) => verdict === "accept" || verdict === "super-accept"), ends };
 }
 
-function explainEnd(options: ExplainOptions, inbound: boolean): ExplainedEnd {
-  const { rules, from, to, packet, destinationMac } = options;
+function contextOf(options: ExplainOptions, inbound: boolean, isForAll: boolean): RuleContext {
+  const { from, to, destinationMac } = options;
   const self = inbound ? to : from;
   const other = inbound ? from : to;
-  const knowsOther = inbound || options.tagsKnown;
-  const context: RuleContext = {
+  const knowsOther = inbound || (options.tagsKnown && !isForAll);
+  return {
     inbound,
     self: self.address,
     source: from.address,
-    destination: to.address,
+    destination: isForAll ? 0 : to.address,
     sourceMac: from.mac,
-    destinationMac: destinationMac ?? to.mac,
+    destinationMac,
     unknownRulesMatch: false,
     localTag: (id) => self.tags.get(id),
     remoteTag: (id) => (knowsOther ? other.tags.get(id) : undefined),
-    senderOwnsIp: (ip) => from.ips.some((own) => bytesEqual(own, ip)),
+    senderOwnsIp: (ip) => from.ips.some((own) => bytesEqual(own, ip)) || (inbound && options.isEmulated(ip)),
+    // Controllers certify no MACs.
     senderOwnsMac: () => false,
     random: () => MIDDLE_OF_32_BITS,
   };
-  const frame = new FrameView().load(packet.etherType, packet.data);
-  const recorder = new Recorder(rules, context, frame);
+}
+
+function explainEnd(options: ExplainOptions, side: "sender" | "receiver", isForAll: boolean): ExplainedEnd {
+  const { rules, from, etherType, data, destinationMac } = options;
+  const inbound = side === "receiver";
+  const context = contextOf(options, inbound, isForAll);
+  const frame = new FrameView().load(etherType, data);
+  const recorder = new Recorder(rules, new MatchNotes(rules, frame, context));
   const held = rules.capabilities.filter(({ id }) => from.capabilities.includes(id)).sort((a, b) => a.id - b.id);
-  const outcome = filterFrame(rules.base.rules, held, frame, context, true, recorder);
+  // Copies of a multicast are made once, when the sender looks at it for all.
+  const makesCopies = isForAll || !isMulticastMac(destinationMac);
+  const { verdict, copies, redirected } = filterFrame(rules.base.rules, held, frame, context, makesCopies, recorder);
+  const isAccepted = verdict !== 0 || redirected;
+  const decidedBy = recorder.decision(isAccepted);
+  const text = redirected
+    ? "redirect"
+    : verdict === SUPER_ACCEPTED
+      ? "super-accept"
+      : verdict === 0
+        ? "drop"
+        : "accept";
   return {
-    side: inbound ? "receiver" : "sender",
-    member: self.address,
-    verdict: outcome.redirected ? "redirect" : verdictText(outcome.verdict),
+    side,
+    member: context.self,
+    isForAll,
+    verdict: text,
     tables: recorder.tables,
-    copies: outcome.copies.map(({ to: target, length }) => ({ to: target, bytes: length })),
-    decidedBy: recorder.decision(outcome.verdict !== 0 || outcome.redirected),
+    copies: copies.map(({ to, length }) => ({ to, bytes: length })),
+    decidedBy,
+    reason: reasonOf(
+      decidedBy,
+      isAccepted,
+      held.map(({ name }) => name),
+    ),
   };
 }
 
-function verdictText(verdict: FilterVerdict): "accept" | "drop" {
-  return verdict === 0 ? "drop" : "accept";
+function reasonOf(decidedBy: ExplainedEnd["decidedBy"], isAccepted: boolean, held: readonly string[]): string {
+  const tried = held.length === 0 ? "and the sender has no capability" : `nor does any capability (${held.join(", ")})`;
+  if (decidedBy === null) return `no rule accepts it, ${tried}; what nothing accepts is dropped`;
+  const { text, place, capability } = decidedBy;
+  const where = place === null ? "" : ` in line ${place.line}`;
+  const inside = capability === null ? "" : ` of the capability ${capability}`;
+  const rule = `"${text}"${where}${inside}`;
+  if (isAccepted || !text.startsWith("break")) return `by ${rule}`;
+  return held.length === 0
+    ? `${rule} leaves it to capabilities, and the sender has none`
+    : `${rule} leaves it to capabilities, and none of the sender's accepts it (${held.join(", ")})`;
 }
 
 /** Writes down what the evaluation does. */
 class Recorder implements FilterObserver {
   readonly tables: { capability: string | null; result: string; steps: ExplainedStep[] }[] = [];
   readonly #rules: NamedRules;
-  readonly #context: RuleContext;
-  readonly #frame: FrameView;
+  readonly #notes: MatchNotes;
   #table: NamedTable;
 
-  constructor(rules: NamedRules, context: RuleContext, frame: FrameView) {
+  constructor(rules: NamedRules, notes: MatchNotes) {
     this.#rules = rules;
-    this.#context = context;
-    this.#frame = frame;
+    this.#notes = notes;
     this.#table = rules.base;
   }
 
@@ -144,64 +187,44 @@ class Recorder implements FilterObserver {
     this.tables.at(-1)!.result = result;
   }
 
-  matched(index: number, rule: Rule, step: { matches: boolean; hard: boolean; skipped: boolean }): void {
-    const note = step.skipped ? "not looked at" : this.#compared(rule, step);
-    this.#add(index, rule, "match", step.skipped ? null : step.matches, note);
+  matched(index: number, rule: Rule, step: { matches: boolean; hard: boolean; skipped: boolean; set: boolean }): void {
+    if (step.skipped) return this.#add(index, rule, "match", null, step.set, "not looked at");
+    // NOT has no effect on these, which surprises.
+    const surprise = step.hard && rule.not ? `, so "not" changes nothing` : "";
+    this.#add(index, rule, "match", step.matches, step.set, `${this.#notes.of(rule)}${surprise}`);
   }
 
   acted(index: number, rule: Rule, taken: boolean, note: string): void {
-    this.#add(index, rule, "action", taken, note);
+    this.#add(index, rule, "action", taken, taken, note);
   }
 
-  /** The last action that was taken in the table that decided. */
-  decision(accepted: boolean): ExplainedEnd["decidedBy"] {
-    const table = accepted ? this.tables.at(-1) : this.tables.find(({ result }) => result === "DROP");
-    const step = table?.steps.findLast(({ kind, holds }) => kind === "action" && holds === true);
-    return table === undefined || step === undefined ? null : { ...step, capability: table.capability };
+  /**
+   * The action that decided: the last one taken in the table that accepted; if none did, the DROP or BREAK that ended
+   * the network's own rules (in a capability these only end the capability).
+   */
+  decision(isAccepted: boolean): ExplainedEnd["decidedBy"] {
+    const table = isAccepted ? this.tables.at(-1)! : this.tables[0]!;
+    const last = table.steps.at(-1);
+    const isLeft = last?.text === "break" && last.holds === true;
+    if (last === undefined || !(isAccepted || table.result === "DROP" || isLeft)) return null;
+    return { ...last, capability: table.capability };
   }
 
-  #add(index: number, rule: Rule, kind: "match" | "action", holds: boolean | null, note: string): void {
-    const place = this.#table.places[index] ?? null;
-    this.tables.at(-1)!.steps.push({ text: this.#rules.textOf(rule), place, kind, holds, note });
+  #add(index: number, rule: Rule, kind: "match" | "action", holds: boolean | null, soFar: boolean, note: string): void {
+    const origin = this.#table.origins[index] ?? null;
+    const place = origin && { line: origin.line, column: origin.column };
+    this.tables.at(-1)!.steps.push({ text: this.#rules.textOf(rule), place, kind, holds, soFar, note });
   }
+}
 
-  #compared(rule: Rule, { hard, matches }: { hard: boolean; matches: boolean }): string {
-    const frame = this.#frame;
-    if (rule.type.startsWith("MATCH_TAG")) return this.#tags(rule as TagMatch);
-    if (hard && !matches) return "the packet has nothing of the kind, so this is false, with not too";
-    switch (rule.type) {
-      case "MATCH_ETHERTYPE":
-        return `the EtherType is 0x${frame.etherType.toString(16).padStart(4, "0")}`;
-      case "MATCH_IP_PROTOCOL":
-        return `the protocol is ${frame.isV4 ? frame.v4Protocol : frame.v6Protocol}`;
-      case "MATCH_IP_SOURCE_PORT_RANGE":
-        return `the source port is ${this.#port(0)}`;
-      case "MATCH_IP_DEST_PORT_RANGE":
-        return `the destination port is ${this.#port(2)}`;
-      case "MATCH_FRAME_SIZE_RANGE":
-        return `the payload has ${frame.length} bytes`;
-      case "MATCH_RANDOM":
-        return "as if the dice fell in the middle";
-      default:
-        return "";
-    }
-  }
-
-  #port(offset: number): number {
-    return this.#frame.u16((this.#frame.isV4 ? this.#frame.v4Position : this.#frame.v6Position) + offset);
-  }
-
-  #tags({ id }: TagMatch): string {
-    const tag = this.#rules.tags.find((one) => one.id === id);
-    const own = this.#value(this.#context.localTag(id), tag?.enums);
-    const other = this.#value(this.#context.remoteTag(id), tag?.enums);
-    const name = tag?.name ?? String(id);
-    return `${name}: own ${own}, other ${other}${this.#context.inbound ? "" : other === "unknown" ? "; the receiver will decide" : ""}`;
-  }
-
-  #value(value: number | undefined, enums: Readonly<Record<string, number>> = {}): string {
-    if (value === undefined) return "unknown";
-    const name = Object.entries(enums).find(([, one]) => one === value)?.[0];
-    return name === undefined ? String(value) : `${value} (${name})`;
-  }
+/** An explanation with addresses as people write them, for machines. */
+export function explanationJson({ delivered, ends }: Explanation): object {
+  return {
+    delivered,
+    ends: ends.map((end) => ({
+      ...end,
+      member: formatAddress(end.member),
+      copies: end.copies.map(({ to, bytes }) => ({ to: formatAddress(to), bytes })),
+    })),
+  };
 }

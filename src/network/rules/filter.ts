@@ -107,6 +107,8 @@ export function filterFrame(
 }
 
 function addCopy({ to, length, watch }: FrameCopy, inbound: boolean): void {
+  // Address 0 is nobody.
+  if (to === 0) return;
   const tee = inbound ? CopyFlag.TEE_IN : CopyFlag.TEE_OUT;
   const flags = watch ? (inbound ? CopyFlag.WATCH_IN : CopyFlag.WATCH_OUT) : tee;
   push({ to, flags, length });

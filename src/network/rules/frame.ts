@@ -24,6 +24,8 @@ export class FrameView {
   data: Uint8Array = new Uint8Array(0);
   /** 0 in practice: tags of 802.1Q stay in the payload. */
   vlanId = 0;
+  readonly #ipv4 = new Uint8Array(4);
+  readonly #ipv6 = new Uint8Array(16);
   #walked = false;
   #v6Protocol = NO_PROTOCOL;
   #v6Position = 0;
@@ -60,6 +62,13 @@ export class FrameView {
 
   u16(offset: number): number {
     return (this.byte(offset) << 8) | this.byte(offset + 1);
+  }
+
+  /** An IP address of the payload, copied to where the next call copies the next one. */
+  ip(offset: number, length: 4 | 16): Uint8Array {
+    const ip = length === 4 ? this.#ipv4 : this.#ipv6;
+    for (let i = 0; i < length; i++) ip[i] = this.data[offset + i]!;
+    return ip;
   }
 
   /** Where the IPv4 header says that it ends. */

@@ -4,7 +4,7 @@
  * Most results are soft: NOT inverts them. Hard ones stay what they are, because the frame (or what is known of the
  * sender) does not even have what the match is about.
  */
-import { EtherType } from "../../protocol/ethernet.ts";
+import { BROADCAST_MAC, EtherType, isMulticastMac } from "../../protocol/ethernet.ts";
 import type { RuleContext } from "./evaluate.ts";
 import { type FrameView, IpProtocol, NO_PROTOCOL } from "./frame.ts";
 import {
@@ -29,12 +29,13 @@ export const HARD_YES = 3;
 export const YES_AND_SKIP_DROP = 4;
 export type MatchOutcome = 0 | 1 | 2 | 3 | 4;
 
-const MULTICAST_FIRST_OCTET_BIT = 0x10000000000;
-const BROADCAST_MAC = 0xffffffffffff;
 const ARP_BYTES = 28;
 const NEIGHBOR_MESSAGE_BYTES = 64;
 const NEIGHBOR_SOLICITATION = 0x87;
 const NEIGHBOR_ADVERTISEMENT = 0x88;
+const NEIGHBOR_TARGET_AT = 48;
+const ICMPV6_AT = 40;
+const ARP_SENDER_AT = 14;
 
 function soft(yes: boolean): MatchOutcome {
   return yes ? SOFT_YES : SOFT_NO;
@@ -123,8 +124,8 @@ function inV6Prefix({ ip, bits }: IpMatch, data: Uint8Array, at: number): boolea
   return true;
 }
 
-/** −1 if the frame has none. */
-function typeOfService(frame: FrameView): number {
+/** TOS or traffic class; −1 if the frame has none. */
+export function typeOfService(frame: FrameView): number {
   if (frame.isV4) return frame.data[1]!;
   if (frame.isV6) return ((frame.data[0]! << 4) & 0xf0) | (frame.data[1]! >> 4);
   return -1;
@@ -171,7 +172,7 @@ function matchPort(start: number, end: number, frame: FrameView, offset: number)
 /** Any overlap of the frame's characteristics with the mask. */
 function hasCharacteristics(maskHigh: number, maskLow: number, frame: FrameView, context: RuleContext): boolean {
   if ((maskHigh & CHARACTERISTIC_INBOUND) !== 0 && context.inbound) return true;
-  if ((maskHigh & CHARACTERISTIC_MULTICAST) !== 0 && isMulticast(context.destinationMac)) return true;
+  if ((maskHigh & CHARACTERISTIC_MULTICAST) !== 0 && isMulticastMac(context.destinationMac)) return true;
   if ((maskHigh & CHARACTERISTIC_BROADCAST) !== 0 && context.destinationMac === BROADCAST_MAC) return true;
   if ((maskHigh & CHARACTERISTIC_SENDER_IP_AUTHENTICATED) !== 0 && senderIpIsAuthentic(frame, context)) return true;
   if ((maskHigh & CHARACTERISTIC_SENDER_MAC_AUTHENTICATED) !== 0 && context.senderOwnsMac(context.sourceMac))
@@ -179,12 +180,8 @@ function hasCharacteristics(maskHigh: number, maskLow: number, frame: FrameView,
   return maskLow !== 0 && (tcpBits(frame) & maskLow) !== 0;
 }
 
-function isMulticast(mac: number): boolean {
-  return Math.floor(mac / MULTICAST_FIRST_OCTET_BIT) % 2 === 1;
-}
-
 /** Low nibble of the 13th byte and the flags byte of a TCP header; missing bytes count as 0. */
-function tcpBits(frame: FrameView): number {
+export function tcpBits(frame: FrameView): number {
   let at: number;
   if (frame.isV4) {
     if (frame.v4Protocol !== IpProtocol.TCP) return 0;
@@ -198,20 +195,32 @@ function tcpBits(frame: FrameView): number {
 }
 
 function senderIpIsAuthentic(frame: FrameView, context: RuleContext): boolean {
-  const { data } = frame;
-  if (frame.isV4) return owns(data.subarray(12, 16), context);
-  if (frame.isV6) {
-    if (data[6] === IpProtocol.ICMPV6 && data.length >= NEIGHBOR_MESSAGE_BYTES) {
-      if (data[40] === NEIGHBOR_SOLICITATION) return true;
-      if (data[40] === NEIGHBOR_ADVERTISEMENT) return owns(data.subarray(48, 64), context);
-    }
-    return owns(data.subarray(8, 24), context);
-  }
-  return frame.etherType === EtherType.ARP && data.length >= ARP_BYTES && owns(data.subarray(14, 18), context);
+  if (isNeighborSolicitation(frame)) return true;
+  const ip = senderIpOf(frame);
+  return ip !== null && context.senderOwnsIp(ip);
 }
 
-function owns(ip: Uint8Array, context: RuleContext): boolean {
-  return ip.some((byte) => byte !== 0) && context.senderOwnsIp(ip);
+function isNeighborMessage(frame: FrameView, type: number): boolean {
+  const { data } = frame;
+  return (
+    frame.isV6 && data[6] === IpProtocol.ICMPV6 && data.length >= NEIGHBOR_MESSAGE_BYTES && data[ICMPV6_AT] === type
+  );
+}
+
+/** These are authentic whoever sends them. */
+export function isNeighborSolicitation(frame: FrameView): boolean {
+  return isNeighborMessage(frame, NEIGHBOR_SOLICITATION);
+}
+
+/** The address that the sender says is its own, valid until the next one is asked for; null for none and for all zeros. */
+export function senderIpOf(frame: FrameView): Uint8Array | null {
+  let ip: Uint8Array;
+  if (frame.isV4) ip = frame.ip(12, 4);
+  else if (frame.isV6) ip = frame.ip(isNeighborMessage(frame, NEIGHBOR_ADVERTISEMENT) ? NEIGHBOR_TARGET_AT : 8, 16);
+  else if (frame.etherType === EtherType.ARP && frame.length >= ARP_BYTES) ip = frame.ip(ARP_SENDER_AT, 4);
+  else return null;
+  for (let i = 0; i < ip.length; i++) if (ip[i] !== 0) return ip;
+  return null;
 }
 
 function matchTags(rule: TagMatch, context: RuleContext, superAccept: boolean): MatchOutcome {

@@ -5,15 +5,15 @@
 import { isJsonObject, type JsonObject, type JsonValue } from "../../json/json.ts";
 import { actionText, matchText } from "./decompile-match.ts";
 import { capabilityNamer, listOf, nameTags, type WrittenTag } from "./decompile-names.ts";
-import type { CompiledRules } from "./document.ts";
+import type { CompiledRules, RuleOrigin, SourceWord } from "./document.ts";
 import { ruleFromJson, ruleToJson } from "./json.ts";
 import type { Rule } from "./rule.ts";
 import type { SourcePlace } from "./source-error.ts";
 
-/** A table with where each of its rules stands in the source; null where there is no source. */
+/** A table with where each of its rules comes from; null where there is no source. */
 export interface NamedTable {
   readonly rules: readonly Rule[];
-  readonly places: readonly (SourcePlace | null)[];
+  readonly origins: readonly (RuleOrigin | null)[];
 }
 
 export interface NamedCapability extends NamedTable {
@@ -27,10 +27,12 @@ export interface NamedTag {
   readonly id: number;
   readonly name: string;
   readonly default: number | null;
-  /** Names of single values. */
+  /** Names of values, and of sets of bits. */
   readonly enums: Readonly<Record<string, number>>;
   readonly flags: Readonly<Record<string, number>>;
   readonly place: SourcePlace | null;
+  /** What stands behind `default` in the source; null if nothing does. */
+  readonly defaultWord: SourceWord | null;
 }
 
 export interface NamedRules {
@@ -46,14 +48,17 @@ export function namedFromSource({ document, origins, capabilities, tags }: Compi
   const named = namedFromJson(document as unknown as JsonValue)!;
   return {
     ...named,
-    base: { rules: named.base.rules, places: origins },
+    base: { rules: named.base.rules, origins },
     capabilities: named.capabilities.map((capability, index) => ({
       ...capability,
-      places: capabilities[index]!.origins,
+      origins: capabilities[index]!.origins,
       name: capabilities[index]!.definition.name,
-      place: capabilities[index]!.definition,
+      place: placeOf(capabilities[index]!.definition),
     })),
-    tags: named.tags.map((tag, index) => ({ ...tag, name: tags[index]!.name, place: tags[index]! })),
+    tags: named.tags.map((tag, index) => {
+      const { name, line, column, defaultWord } = tags[index]!;
+      return { ...tag, name, place: { line, column }, defaultWord };
+    }),
   };
 }
 
@@ -74,40 +79,38 @@ export function namedFromJson(value: JsonValue): NamedRules | null {
       const id = Number(one["id"]);
       return [{ ...tableOf(one["rules"]), id, name: nameOf(id), default: one["default"] === true, place: null }];
     }),
-    tags: listOf(config["tags"]).flatMap((one) => (isJsonObject(one) ? [namedTag(one, written, value)] : [])),
+    tags: listOf(config["tags"]).flatMap((one) => (isJsonObject(one) ? [namedTag(one, written)] : [])),
     textOf: (rule) => ruleText(rule, written),
   };
 }
 
-function tableOf(value: JsonValue | undefined): NamedTable {
-  const rules = listOf(value).flatMap((one) => ruleFromJson(one) ?? []);
-  return { rules, places: rules.map(() => null) };
+function placeOf({ line, column }: SourcePlace): SourcePlace {
+  return { line, column };
 }
 
-function namedTag(one: JsonObject, written: readonly WrittenTag[], document: JsonObject): NamedTag {
+function tableOf(value: JsonValue | undefined): NamedTable {
+  const rules = listOf(value).flatMap((one) => ruleFromJson(one) ?? []);
+  return { rules, origins: rules.map(() => null) };
+}
+
+function namedTag(one: JsonObject, written: readonly WrittenTag[]): NamedTag {
   const id = Number(one["id"]);
-  const name = written.find((tag) => tag.id === id)?.name ?? String(id);
-  const all = document["tagsByName"];
-  const found = isJsonObject(all) ? all[name] : undefined;
-  const names = (key: string) => {
-    const map = isJsonObject(found) ? found[key] : undefined;
-    return isJsonObject(map) ? (map as unknown as Record<string, number>) : {};
-  };
-  const initial = one["default"];
+  const found = written.find((tag) => tag.id === id);
   return {
     id,
-    name,
-    default: initial === null || initial === undefined ? null : Number(initial),
-    enums: names("enums"),
-    flags: names("flags"),
+    name: found?.name ?? String(id),
+    default: found?.default ?? null,
+    enums: Object.fromEntries(found?.enums ?? []),
+    flags: Object.fromEntries(found?.flags ?? []),
     place: null,
+    defaultWord: null,
   };
 }
 
 function ruleText(rule: Rule, tags: readonly WrittenTag[]): string {
   const json = ruleToJson(rule);
-  const words = actionText(json) ?? matchText(json, tags);
-  if (words !== null)
-    return `${rule.or ? "or " : ""}${rule.not ? "not " : ""}${words.replace(/^(?:or |and )?(?:not )?/, "")}`;
-  return JSON.stringify(json);
+  const action = actionText(json);
+  if (action !== null) return action;
+  const words = matchText(json, tags) ?? JSON.stringify(json);
+  return `${rule.or ? "or " : ""}${rule.not ? "not " : ""}${words}`;
 }
