@@ -4,6 +4,7 @@
  * put together entry by entry, everything else key by key.
  */
 import { join } from "node:path";
+import type { BondSettings } from "../bonding/policy.ts";
 import type { JsonObject } from "../json/json.ts";
 import type { Address } from "../protocol/address.ts";
 import type { IpPrefix } from "../protocol/inet-address.ts";
@@ -42,6 +43,7 @@ export interface Config {
   /** In matching order: the first prefix that contains an address counts (vl1-behaviour.md §7.2). */
   readonly physical: PhysicalSetting[];
   readonly virtual: Map<Address, VirtualSetting>;
+  readonly bonding: BondSettings;
   readonly controller: {
     readonly enabled: boolean;
     readonly maxSessions: number;
@@ -169,6 +171,7 @@ function configOf(home: string, values: ConfigValues): Config {
     },
     physical: values.physical,
     virtual: values.virtual,
+    bonding: values.bonding,
     controller: {
       enabled: values["controller.enabled"],
       maxSessions: values["controller.maxSessions"],

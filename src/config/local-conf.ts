@@ -3,11 +3,13 @@
  * configuration under orrery.yaml. Facts: local-api.md §5 (keys), controller.md §2 (typing), vl1-behaviour.md §7.2
  * (`physical`, `virtual`, the legacy file trustedpaths).
  */
-import { ExactNumber, formatJson, isJsonObject, type JsonObject, type JsonValue, newJsonObject } from "../json/json.ts";
+import { formatJson, isJsonObject, type JsonObject, type JsonValue, newJsonObject } from "../json/json.ts";
 import { JsonSyntaxError, parseJson } from "../json/json-parse.ts";
 import type { Address } from "../protocol/address.ts";
 import { type IpPrefix, parseEndpoint, parseIp } from "../protocol/inet-address.ts";
 import { ConfigError } from "./errors.ts";
+import { looseBonding } from "./local-conf-bonding.ts";
+import { looseBoolean, looseInteger } from "./loose.ts";
 import type { ConfigValues } from "./schema.ts";
 import {
   type PhysicalSetting,
@@ -18,7 +20,6 @@ import {
   type VirtualSetting,
 } from "./values.ts";
 
-const MAX_U64 = 0xffff_ffff_ffff_ffffn;
 const INDENT_SPACES = 4;
 
 /** What a file contributes, and what of it was ignored. */
@@ -58,31 +59,6 @@ export function withSettings(localConf: JsonObject, patch: JsonObject): JsonObje
   for (const [key, value] of Object.entries(localConf)) result[key] = value ?? null;
   result["settings"] = settings;
   return result;
-}
-
-function numberAsUnsigned(text: string): bigint {
-  const whole = /^-?\d+$/.test(text) ? BigInt(text) : BigInt(Math.trunc(Number(text)) || 0);
-  return BigInt.asUintN(64, whole);
-}
-
-/** The loose integer: unsigned 64 bits, `fallback` for null, arrays, objects and missing values. */
-export function looseInteger(value: JsonValue | undefined, fallback: bigint): bigint {
-  if (typeof value === "boolean") return value ? 1n : 0n;
-  if (typeof value === "number" || typeof value === "bigint") return numberAsUnsigned(String(value));
-  if (value instanceof ExactNumber) return numberAsUnsigned(value.text);
-  if (typeof value !== "string") return fallback;
-  const [, sign, digits] = /^\s*([+-]?)(\d+)/.exec(value) ?? [];
-  if (digits === undefined) return 0n;
-  const magnitude = BigInt(digits);
-  if (magnitude > MAX_U64) return MAX_U64;
-  return BigInt.asUintN(64, sign === "-" ? -magnitude : magnitude);
-}
-
-/** The loose truth: positive numbers, texts that begin with t, T or 1. */
-export function looseBoolean(value: JsonValue | undefined, fallback: boolean): boolean {
-  if (typeof value === "boolean") return value;
-  if (typeof value === "string") return /^[tT1]/.test(value);
-  return looseInteger(value, fallback ? 1n : 0n) > 0n;
 }
 
 /** Collects what of one file is usable. */
@@ -140,6 +116,8 @@ function readSettings(settings: JsonObject, reader: Reader): Partial<ConfigValue
   }
   const low = settings["lowBandwidthMode"];
   if (low !== undefined) values.lowBandwidthMode = looseBoolean(low, false);
+  const bonding = looseBonding(settings, (what, why) => reader.ignore(`settings.${what}`, why));
+  if (bonding !== undefined) values.bonding = bonding;
   return values;
 }
 

@@ -3,9 +3,11 @@
  * The loader, `orrery config check` and the documentation are made from this one list.
  */
 import { z } from "zod";
+import { type BondSettings, NO_BONDING } from "../bonding/policy.ts";
 import type { Address } from "../protocol/address.ts";
 import { DEFAULT_PORT } from "../protocol/constants.ts";
 import type { IpPrefix } from "../protocol/inet-address.ts";
+import { bondingSchema } from "./bonding-settings.ts";
 import { described, type KeyMeta } from "./key.ts";
 import * as values from "./values.ts";
 
@@ -89,6 +91,12 @@ export const KEYS = {
     expected: "a map of peers",
     mapKey: "an address of ten hex digits",
     example: '{"8056c2e21c": {try: ["198.51.100.7/9993"]}}',
+  }),
+  bonding: key<BondSettings>(bondingSchema, NO_BONDING, {
+    hot: true,
+    help: "several paths to one peer used as one: defaultPolicy, policies, peers; empty = each peer has one path at a time",
+    expected: "a map with defaultPolicy, policies and peers",
+    example: "{defaultPolicy: active-backup}",
   }),
   "dataplane.workers": key<"auto" | number>(z.union([z.literal("auto"), values.integer(0, MAX_WORKERS)]), "auto", {
     hot: false,

@@ -1,6 +1,8 @@
 /** Configuration values as an operator reads and writes them. */
+import type { BondSettings } from "../bonding/policy.ts";
 import { formatAddress } from "../protocol/address.ts";
 import { type Endpoint, formatEndpoint, formatIp, type IpPrefix } from "../protocol/inet-address.ts";
+import { showBonding } from "./bonding-settings.ts";
 import type { ListenAddress, PhysicalSetting, VirtualSetting } from "./values.ts";
 
 export type Shown = null | boolean | number | string | Shown[] | { [key: string]: Shown };
@@ -40,6 +42,7 @@ export function showValue(value: unknown): Shown {
   }
   if (!isRecord(value)) return String(value);
   if ("bits" in value) return showPrefix(value as unknown as IpPrefix);
+  if ("defaultPolicy" in value) return showBonding(value as unknown as BondSettings);
   if ("host" in value) return showListen(value as unknown as ListenAddress);
   return formatEndpoint(value as unknown as Endpoint);
 }

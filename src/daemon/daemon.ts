@@ -33,7 +33,8 @@ import { startingWorlds } from "../store/starting-worlds.ts";
 import { logEvent } from "../telemetry/events.ts";
 import { liveSource } from "../telemetry/live-source.ts";
 import { Metrics, startMetricsFile } from "../telemetry/metrics.ts";
-import { formatWorldId } from "../world/world.ts";
+import { adoptFiles } from "./adopt-files.ts";
+import { BondingRole, RESCAN_BONDED_MS } from "./bonding-role.ts";
 import { startConsoleRole } from "./console-role.ts";
 import {
   type ControllerDatabase,
@@ -45,8 +46,6 @@ import { listenAddresses, nodeLimits, physicalAddresses, physicalRules, serviceC
 import { LeafRole } from "./leaf-role.ts";
 import { loadProber } from "./prober.ts";
 
-/** Interfaces are looked at this often (vl1-behaviour.md §7). */
-const RESCAN_INTERVAL_MS = 30_000;
 /** local.conf is looked at this often (local-api.md §6). */
 const LOCAL_CONF_INTERVAL_MS = 10_000;
 /** `metrics.prom` is written this often (metrics.md). */
@@ -91,6 +90,7 @@ export class Daemon {
   #reactor!: Reactor;
   #controller: ControllerRole | null = null;
   #leaf!: LeafRole;
+  #bonding!: BondingRole;
   #service: ServiceApi | null = null;
   #telemetry: TelemetryListener | null = null;
 
@@ -182,6 +182,7 @@ export class Daemon {
       this.#controller = await startController(this.#node, controllerDatabase, this.#config.controller, program);
       this.#undo.push(() => this.#controller?.close());
     }
+    this.#bonding = new BondingRole(this.#node, this.#config.bonding, this.#transport, this.#log);
     this.#startLeaf(root);
     this.#reactor = this.#plane.join(this.#node, root);
     this.#reactor.start();
@@ -195,7 +196,7 @@ export class Daemon {
     await this.#startTelemetry(metrics, cache);
     const console = await startConsoleRole(this.#config.console, this.#controller?.v1 ?? null, this.#home, this.#log);
     this.#undo.push(() => console?.close());
-    this.#every(RESCAN_INTERVAL_MS, () => this.#transport.rescan());
+    this.#every(RESCAN_BONDED_MS, () => this.#bonding.rescan());
     this.#watchLocalConf();
     this.#home.writePort(this.port);
     void loadProber(this.#home, pool, this.#log).then((prober) => {
@@ -212,7 +213,7 @@ export class Daemon {
       log: this.#log,
       subscribers: root.multicast,
       hurry: () => this.#reactor.hurry(),
-      keepToInterfaces: (keep) => this.#transport.keepToInterfaces(keep),
+      keepToInterfaces: (keep) => this.#bonding.keepToInterfaces(keep),
     });
     this.#undo.push(() => this.#leaf.close());
   }
@@ -241,9 +242,10 @@ export class Daemon {
     try {
       const next = this.#options.readConfig();
       const { hot, cold } = diffConfig(this.#config, next.config);
-      const worlds = this.#adoptFiles();
+      const worlds = adoptFiles(this.#home, this.#views, this.#log);
       this.#loaded = next;
       await this.#applyHot();
+      if (hot.includes("bonding")) this.#bonding.configure(this.#config.bonding);
       const applied = [...hot, ...worlds];
       this.#log.info({ applied, restart: cold }, "reloaded");
       return { ok: true, applied, restart: cold, errors: [] };
@@ -260,18 +262,6 @@ export class Daemon {
     this.#node.topology.physical = physicalRules(this.#config);
     await this.#transport.reconfigure(listenAddresses(this.#config));
     await this.#service?.setAllowManagementFrom(this.#config.api.allowManagementFrom);
-  }
-
-  /** Offers the node what lies in the home now (`orrery world rotate` writes there). Returns what was adopted. */
-  #adoptFiles(): string[] {
-    const { planet, moons } = startingWorlds(this.#home);
-    return [planet, ...moons].flatMap((world) => {
-      const result = this.#views.adoptWorld(world, now());
-      const name = `world ${formatWorldId(world.id)}`;
-      if (result === "refused")
-        this.#log.warn({ world: formatWorldId(world.id) }, "not adopted: older, or signed by another key");
-      return result === "adopted" ? [name] : [];
-    });
   }
 
   async #openTransport({ address }: Identity): Promise<void> {
@@ -324,7 +314,8 @@ export class Daemon {
     const { version } = this.#options;
     const { identityThreads } = limits;
     const controller = this.#controller?.source ?? null;
-    const parts = { node: this.#views, plane: this.#plane, pool, identityThreads, cache, controller, version };
+    const { bonds } = this.#bonding;
+    const parts = { bonds, node: this.#views, plane: this.#plane, pool, identityThreads, cache, controller, version };
     const source = liveSource({ ...parts, leaf: this.#leaf.leaf, interfaces: () => this.#leaf.interfaceTraffic() });
     const metrics = new Metrics(source, { peerSeries: telemetry.peerSeries });
     this.#undo.push(() => metrics.stop());
@@ -359,6 +350,7 @@ export class Daemon {
         writeSettings: (patch) => this.#writeSettings(patch),
         metrics: () => metrics.render(),
         reload: () => this.reload(),
+        bonds: this.#bonding.bonds,
         networks: this.#leaf,
         controller: this.#controller?.controller ?? null,
         v1: this.#controller?.v1 ?? null,

@@ -10,7 +10,7 @@ import { JsonTypeError } from "../json/coerce.ts";
 import type { JsonObject } from "../json/json.ts";
 import { JsonSyntaxError } from "../json/json-parse.ts";
 import type { NetworkMembership } from "../leaf/queries.ts";
-import type { NodeCommands, NodeQueries } from "../node/queries.ts";
+import type { BondCommands, NodeCommands, NodeQueries } from "../node/queries.ts";
 import type { Endpoint, IpPrefix } from "../protocol/inet-address.ts";
 import {
   holdsServiceToken,
@@ -87,6 +87,7 @@ export interface ServiceBackend {
   /** The Prometheus text. */
   metrics(): Promise<string>;
   reload(): Promise<ReloadResult>;
+  readonly bonds: BondCommands;
   /** The networks that this node has joined. */
   readonly networks: NetworkMembership;
   /** Null if this node controls no networks. */
@@ -144,7 +145,7 @@ function routesOf(backend: ServiceBackend): Router {
     ...peerRoutes(backend),
     ...moonRoutes(backend),
     ...networkRoutes(backend),
-    ...bondRoutes(),
+    ...bondRoutes(backend),
     ...metricsRoutes(backend),
     ...orreryRoutes(backend),
     ...controllerRoutes(backend),

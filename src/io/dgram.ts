@@ -15,11 +15,13 @@ import {
   type PortChoice,
   resolvePorts,
   type SocketOptions,
+  type WantedSocket,
   wantedSockets,
 } from "./local-sockets.ts";
 import type { BindProblem, Transport, TransportStatistics } from "./transport.ts";
 
 interface OpenSocket extends LocalSocket {
+  device: string | null;
   readonly handle: Socket;
   readonly key: string;
   readonly askedBytes: number;
@@ -183,23 +185,34 @@ export class DgramTransport implements Transport {
     if (this.#closed) return;
     const wanted = wantedSockets(this.#options, this.#ports);
     for (const socket of this.#sockets.values()) {
-      if (wanted.delete(socket.key)) continue;
+      const same = wanted.get(socket.key);
+      if (same !== undefined) {
+        wanted.delete(socket.key);
+        socket.device = same.device;
+        continue;
+      }
       this.#sockets.delete(socket.id);
       await closeSocket(socket.handle);
     }
     const problems: BindProblem[] = [];
-    for (const { local, primary } of wanted.values()) {
+    for (const one of wanted.values()) {
+      const { local } = one;
       try {
-        await this.#bind(local, primary);
+        await this.#bind(one);
       } catch (error) {
         problems.push({ local, code: errorCode(error) });
       }
     }
     this.#problems = problems;
-    this.#listed = [...this.#sockets.values()].map(({ id, local, primary }) => ({ id, local, primary }));
+    this.#listed = [...this.#sockets.values()].map(({ id, local, primary, device }) => ({
+      id,
+      local,
+      primary,
+      device,
+    }));
   }
 
-  async #bind(local: Endpoint, primary: boolean): Promise<void> {
+  async #bind({ local, primary, device }: WantedSocket): Promise<void> {
     const askedBytes = this.#options.receiveBufferBytes;
     const { handle, grantedBytes } = await bindSocket(local, askedBytes);
     const id = this.#nextId++;
@@ -208,7 +221,7 @@ export class DgramTransport implements Transport {
       this.#receiveErrors++;
     });
     handle.on("message", (bytes, from) => this.#arrived(id, bytes, from.address, from.port));
-    this.#sockets.set(id, { id, local, primary, handle, key: endpointKey(local), askedBytes, grantedBytes });
+    this.#sockets.set(id, { id, local, primary, device, handle, key: endpointKey(local), askedBytes, grantedBytes });
   }
 
   #arrived(socket: number, buffer: Buffer, address: string, port: number): void {

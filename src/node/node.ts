@@ -36,6 +36,7 @@ import { handleConfigRequest, handleCredentials, ignoreCounted, ignoreUncounted 
 import { handleOk } from "./ok.ts";
 import { PathTable, pathKey } from "./path.ts";
 import { Peer, type PeerPath } from "./peer.ts";
+import type { Bonder } from "./peer-bond.ts";
 import type { PhysicalRules } from "./physical.ts";
 import type { CachedPeer, Datagram, Millis, NodePorts, Timed } from "./ports.ts";
 import { handlePushDirectPaths } from "./push-direct-paths.ts";
@@ -115,6 +116,8 @@ export class Node {
   peerMoved: (peer: Peer, now: Millis) => void = () => {};
   /** Told when a member has the whole of a configuration that it did not ask for; the controller role fills it in. */
   configAcknowledged: (from: Address, acknowledgement: ConfigAcknowledgement) => void = () => {};
+  /** Bonds peers, where that is wanted (bonding/bonds.ts). */
+  bonder: Bonder | null = null;
   readonly #self: Peer;
   #lastBeacon: Millis = 0;
 
@@ -232,7 +235,7 @@ export class Node {
     };
     this.statistics.packetsIn[verb]!++;
     this.grantCredit(request);
-    const handler = verb === Verb.HELLO ? undefined : this.handlers[verb];
+    const handler = verb === Verb.HELLO || peer.bond?.admits(request) === false ? undefined : this.handlers[verb];
     if (handler === undefined || handler(this, request)) received(this, request);
   }
 

@@ -30,6 +30,8 @@ export class Path {
   latencyMs = UNKNOWN_LATENCY_MS;
   /** When an ECHO was last answered on this path (rate gate). */
   lastEchoAnswered: Millis = 0;
+  /** Largest datagram that an operator allows on it, bytes of UDP payload; 0 = as the address's network has it. */
+  mtuBytes = 0;
   /** How many peers use it. */
   users = 0;
   /** Since when we ask whether it still works, and when we asked last; 0 = we do not. */

@@ -15,6 +15,7 @@ import {
 import { ipsEqual } from "../protocol/inet-address.ts";
 import type { Path, PathTable } from "./path.ts";
 import { UNKNOWN_LATENCY_MS } from "./path.ts";
+import type { PeerBond } from "./peer-bond.ts";
 import type { Millis } from "./ports.ts";
 import type { UnprovenPath } from "./unproven.ts";
 
@@ -92,6 +93,8 @@ export class Peer {
   /** Probes whose answer proves the place they were sent to, newest last. */
   probes: Probe[] | undefined;
   paths: PeerPath[] = [];
+  /** Its paths are used as one, by a policy (bonding/). */
+  bond: PeerBond | undefined;
 
   constructor(identity: Identity, slot: number) {
     this.identity = identity;
@@ -160,6 +163,20 @@ export class Peer {
       if (best === null || entry.path.quality(now) <= best.path.quality(now)) best = entry;
     }
     return best ?? this.bestPath(now);
+  }
+
+  /**
+   * The path that the peer uses, if it seems to have left `best`: that one was silent for 2 s, and another was heard
+   * since. So a peer with several uplinks is followed from one to another.
+   */
+  pathHeardInstead(best: PeerPath, now: Millis): PeerPath | null {
+    if (this.paths.length === 1 || now - best.path.lastIn < CURRENT_PATH_MS) return null;
+    let heard: PeerPath | null = null;
+    for (const entry of this.paths) {
+      if (now - entry.path.lastIn >= CURRENT_PATH_MS || now - entry.lastReceive >= PATH_EXPIRATION_MS) continue;
+      if (heard === null || entry.path.quality(now) <= heard.path.quality(now)) heard = entry;
+    }
+    return heard;
   }
 
   /** Smallest measured latency of the unexpired paths, or −1. */

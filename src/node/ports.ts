@@ -26,6 +26,8 @@ export interface LocalSocket {
   readonly local: Endpoint;
   /** Only the primary port is told to others; secondary ports exist for NAT traversal. */
   readonly primary: boolean;
+  /** Name of the interface that has the address; null or missing if there is none, as for a wildcard. */
+  readonly device?: string | null;
 }
 
 /** Where datagrams go. */

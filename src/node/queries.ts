@@ -11,6 +11,40 @@ import type { NodeGauges, NodeStatistics } from "./statistics.ts";
 
 export type PeerRole = "LEAF" | "MOON" | "PLANET";
 
+/** One link of a bond: local-api.md §3 (peer object) has what the service API makes of it. */
+export interface LinkView {
+  /** Name of the interface, "" if it is not known. */
+  readonly device: string;
+  readonly localPort: number;
+  /** One way, mean and standard deviation in ms; 0 until measured. */
+  readonly latencyMs: number;
+  readonly varianceMs: number;
+  /** 0 … 1. */
+  readonly lossRatio: number;
+  readonly quality: number;
+  readonly flows: number;
+  /** As set; 0 = not told. */
+  readonly capacity: number;
+  /** ms; −1 = never. */
+  readonly lastInAge: number;
+  readonly lastOutAge: number;
+  readonly eligible: boolean;
+  /** It carries packets now. */
+  readonly used: boolean;
+}
+
+/** The bond with one peer. */
+export interface BondView {
+  readonly policyCode: number;
+  readonly policy: string;
+  readonly aliveLinks: number;
+  readonly totalLinks: number;
+  readonly failoverMs: number;
+  readonly upDelayMs: number;
+  readonly downDelayMs: number;
+  readonly packetsPerLink: number;
+}
+
 export interface PathView {
   readonly endpoint: Endpoint;
   /** Local socket id. */
@@ -22,6 +56,8 @@ export interface PathView {
   readonly lastReceive: Millis;
   /** 0 unless the address lies in a configured trusted path. */
   readonly trustedPathId: bigint;
+  /** Missing unless it is a link of a bond. */
+  readonly link?: LinkView;
 }
 
 export interface PeerView {
@@ -35,6 +71,8 @@ export interface PeerView {
   readonly latencyMs: number;
   readonly lastReceive: Millis;
   readonly paths: readonly PathView[];
+  /** Missing if the peer is not bonded. */
+  readonly bond?: BondView;
 }
 
 /** A moon that was asked for and has not arrived yet. */
@@ -70,4 +108,15 @@ export interface NodeCommands {
   deorbit(id: bigint, now: Millis): boolean;
   /** Offers a world (an operator's file). Returns what came of it. */
   adoptWorld(world: World, now: Millis): "adopted" | "unchanged" | "refused";
+}
+
+/** "off": nobody is bonded; "unknown": no link has that interface and remote IP. */
+export type MtuResult = "done" | "off" | "unreasonable" | "unknown";
+
+/** What the edge may do with bonds. */
+export interface BondCommands {
+  /** Goes on to another link; false if there is no bond, no other link, or a policy without one active link. */
+  rotate(peer: Address, now: Millis): boolean;
+  /** Largest datagram, bytes of UDP payload, for the links of an interface to a remote IP. */
+  setMtu(mtu: number, device: string, ip: Uint8Array): MtuResult;
 }

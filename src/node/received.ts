@@ -43,7 +43,10 @@ export function received(node: Node, request: Request): void {
     peer.lastNontrivialReceive = now;
     node.keepalive.watch(peer);
   }
-  if (request.hops === 0) pathHeard(node, request);
+  if (request.hops === 0) {
+    pathHeard(node, request);
+    node.bonder?.heard(request);
+  }
   if (peer.trustedUntil > now) pushDirectPaths(node, request);
   if (now - peer.cachedAt >= CACHE_TOUCH_MS && peer.paths.length > 0) node.cachePeer(peer, now);
 }
@@ -126,7 +129,9 @@ function confirm(node: Node, sighting: Sighting): void {
   node.sender.probe(peer, socket, from, now);
 }
 
+/** Every path of a bonded peer counts. */
 function hasLiveSibling({ peer, socket, from, now }: Sighting): boolean {
+  if (peer.bond !== undefined) return false;
   return peer.paths.some(
     ({ path }) => path.socket === socket && ipsEqual(path.endpoint, from) && now - path.lastIn < SAME_IP_QUIET_MS,
   );

@@ -14,6 +14,7 @@ import { Verb } from "../protocol/verbs.ts";
 import { ExpectedReplies } from "./expected-replies.ts";
 import { type Path, pathKey } from "./path.ts";
 import type { Peer } from "./peer.ts";
+import type { PeerBond } from "./peer-bond.ts";
 import type { Millis, NodePorts } from "./ports.ts";
 import type { NodeStatistics } from "./statistics.ts";
 import type { Topology } from "./topology.ts";
@@ -97,11 +98,12 @@ export class Sender {
    * An empty ECHO or HELLO never goes this way. Frames are compressed as their network wants: `compress`.
    */
   toPeer(peer: Peer, verb: Verb, payload: Uint8Array, now: Millis, compress = isCompressible(verb, payload)): boolean {
-    const path = this.#route(peer, now);
+    const { bond } = peer;
+    const path = (bond === undefined ? null : bond.route(verb, payload, now)) ?? this.#route(peer, now);
     if (path === null) return false;
     let packet = this.compose(peer.address, verb, payload);
     if (compress) packet = compressPayload(packet);
-    const mtu = this.#topology.physical.mtu(path.endpoint);
+    const mtu = (bond === undefined ? 0 : bond.mtu(path)) || this.#topology.physical.mtu(path.endpoint);
     if (packet.length > maxPacketBytes(mtu)) return false;
     if (packet.length > mtu) markFragmented(packet);
     const trusted = this.#topology.physical.trustedPathId(path.endpoint);
@@ -110,9 +112,21 @@ export class Sender {
       armor(packet, this.keyOf(peer), peer.speaksAes ? 3 : 1);
       this.expected.add(packetIdOf(packet));
     }
-    if (packet.length <= mtu) this.onPath(path, packet, now);
+    if (bond !== undefined) this.#bonded(bond, path, packet, mtu, trusted, now);
+    else if (packet.length <= mtu) this.onPath(path, packet, now);
     else this.#pieces(path, splitPacket(packet, mtu), now);
     return true;
+  }
+
+  /** Puts a finished packet on its path and on those that get a copy: the same bytes, in pieces of the same size. */
+  #bonded(bond: PeerBond, path: Path, packet: Uint8Array, mtu: number, trusted: bigint, now: Millis): void {
+    const pieces = packet.length <= mtu ? null : splitPacket(packet, mtu);
+    for (const way of [path, ...bond.copies]) {
+      if (way !== path && this.#topology.physical.trustedPathId(way.endpoint) !== trusted) continue;
+      bond.sent(way, packet, now);
+      if (pieces === null) this.onPath(way, packet, now);
+      else this.#pieces(way, pieces, now);
+    }
   }
 
   #pieces(path: Path, pieces: readonly Uint8Array[], now: Millis): void {
@@ -128,7 +142,12 @@ export class Sender {
   /** Best direct path, else the best root's, else a direct one that is dead or has expired. */
   #route(peer: Peer, now: Millis): Path | null {
     const direct = this.#topology.isUpstream ? peer.currentPath(now) : peer.bestPath(now);
-    if (direct !== null && !this.#isDead(peer, direct.path, now)) return direct.path;
+    if (direct !== null) {
+      const isDead = this.#isDead(peer, direct.path, now);
+      const instead = peer.pathHeardInstead(direct, now);
+      if (instead !== null) return instead.path;
+      if (!isDead) return direct.path;
+    }
     if (direct === null) this.#tryMemorized(peer, now);
     const upstream = this.#topology.bestUpstream(now);
     if (upstream !== null && upstream !== peer) {

@@ -8,7 +8,7 @@ import { isOnline } from "./keepalive.ts";
 import type { Node } from "./node.ts";
 import type { Peer } from "./peer.ts";
 import type { Millis } from "./ports.ts";
-import type { NodeCommands, NodeQueries, PathView, PeerView, WantedMoon } from "./queries.ts";
+import type { LinkView, NodeCommands, NodeQueries, PathView, PeerView, WantedMoon } from "./queries.ts";
 import type { NodeGauges, NodeStatistics, WorldAdoption } from "./statistics.ts";
 import type { ToldWorlds } from "./told-worlds.ts";
 
@@ -139,7 +139,10 @@ export class NodeViews implements NodeQueries, NodeCommands {
   }
 
   #view(peer: Peer, now: Millis): PeerView {
+    const { bond } = peer;
     const best = peer.bestPath(now);
+    const links = new Map(peer.paths.map((entry) => [entry, bond?.linkView(entry.path, now) ?? null]));
+    const used = [...links].find(([, link]) => link?.used)?.[0] ?? best;
     return {
       address: peer.address,
       identity: peer.identity,
@@ -153,14 +156,20 @@ export class NodeViews implements NodeQueries, NodeCommands {
           endpoint: entry.path.endpoint,
           socket: entry.path.socket,
           expired: now - entry.lastReceive >= PATH_EXPIRATION_MS,
-          preferred: entry === best,
+          preferred: entry === used,
           lastSend: entry.path.lastOut,
           lastReceive: entry.path.lastIn,
           trustedPathId: this.#node.topology.physical.trustedPathId(entry.path.endpoint),
+          ...linkOf(links.get(entry)),
         }),
       ),
+      ...(bond === undefined ? {} : { bond: bond.view(now) }),
     };
   }
+}
+
+function linkOf(link: LinkView | null | undefined): { link?: LinkView } {
+  return link == null ? {} : { link };
 }
 
 /** Counts who has which version of one world, as their HELLOs said. */

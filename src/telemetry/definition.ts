@@ -1,4 +1,5 @@
 /** How one metric is declared, and where its numbers come from. The lists themselves are in *-metrics.ts. */
+import type { Bonds } from "../bonding/bonds.ts";
 import type { ControllerStatistics } from "../controller/statistics.ts";
 import type { InterfaceTraffic } from "../daemon/leaf-role.ts";
 import type { RelayCounters } from "../dataplane/counters.ts";
@@ -35,6 +36,7 @@ export interface MetricsSource {
   readonly transport: TransportStatistics;
   readonly identityPool: { readonly queued: number; readonly threads: number };
   readonly cache: PeerCacheStatistics;
+  readonly bonds: Pick<Bonds, "statistics" | "gauges">;
   /** The leaf role; it has joined nothing if it is not used. */
   readonly leaf: Pick<Leaf, "statistics" | "networks" | "gauges" | "evictions">;
   /** Null without interfaces. */

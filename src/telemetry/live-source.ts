@@ -14,6 +14,7 @@ export interface LiveParts {
   readonly pool: IdentityPool;
   readonly identityThreads: number;
   readonly cache: FilePeerCache;
+  readonly bonds: MetricsSource["bonds"];
   readonly leaf: MetricsSource["leaf"];
   readonly interfaces: MetricsSource["interfaces"];
   readonly controller: ControllerSource | null;
@@ -27,6 +28,7 @@ export function liveSource({
   pool,
   identityThreads,
   cache,
+  bonds,
   leaf,
   interfaces,
   controller,
@@ -49,6 +51,7 @@ export function liveSource({
     get cache() {
       return cache.statistics;
     },
+    bonds,
     leaf,
     interfaces,
     controller,

@@ -11,6 +11,7 @@ import type { PeerView } from "../node/queries.ts";
 import type { Address } from "../protocol/address.ts";
 import { formatAddress } from "../protocol/address.ts";
 import { PATH_HEARTBEAT_MS } from "../protocol/constants.ts";
+import { BOND_METRICS } from "./bond-metrics.ts";
 import { CONFIG_PUSH, CONTROLLER_METRICS } from "./controller-metrics.ts";
 import type { HistogramMetric, Labels, MetricDefinition, MetricsSource, Reading, ReadMetric } from "./definition.ts";
 import { watchEventLoop } from "./event-loop.ts";
@@ -27,6 +28,7 @@ export const METRICS: readonly MetricDefinition[] = [
   ...REFERENCE_METRICS,
   ...CONTROLLER_METRICS,
   ...LEAF_METRICS,
+  ...BOND_METRICS,
   ...ORRERY_METRICS,
   ...EDGE_METRICS,
 ];

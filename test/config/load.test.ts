@@ -89,6 +89,7 @@ physical:
   192.0.2.77: {mtu: 0}
 virtual:
   0123456789: {try: [198.51.100.7/9993], blacklist: [10.0.0.0/8]}
+bonding: {defaultPolicy: fast, policies: {fast: {basePolicy: broadcast, failoverInterval: 600}}, peers: {0123456789: none}}
 dataplane: {workers: 3, napMicroseconds: 50}
 limits: {maxPeers: 1, cachePeers: 2, maxPairs: 3, maxMulticastMembers: 4, identityThreads: 5, identityQueue: 6,
   identityPerPrefixPerMinute: 7, identityPerPrefixBurst: 8, identityPerSecond: 9}
@@ -114,6 +115,8 @@ lowBandwidthMode: true
     assert.deepEqual(showValue(config.virtual), {
       "0123456789": { try: ["198.51.100.7/9993"], blacklist: ["10.0.0.0/8"] },
     });
+    assert.equal(config.bonding.policies.get("fast")?.failoverMs, 600);
+    assert.deepEqual([...config.bonding.peers], [[0x0123456789, "none"]]);
     assert.deepEqual(Object.values(config.limits), [1, 2, 3, 4, 5, 6, 7, 8, 9]);
     assert.deepEqual(Object.values(config.controller), [false, 101, 2, 3, 4, 5, 6, 7, 108]);
     assert.deepEqual(showValue(config.listen.bind), ["192.0.2.1", "::"]);

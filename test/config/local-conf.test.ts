@@ -1,16 +1,16 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { describe, test } from "node:test";
+import { NO_BONDING } from "../../src/bonding/policy.ts";
 import { ConfigError } from "../../src/config/errors.ts";
 import {
   formatLocalConf,
-  looseBoolean,
-  looseInteger,
   parseLocalConf,
   parseTrustedPaths,
   settingsOf,
   withSettings,
 } from "../../src/config/local-conf.ts";
+import { looseBoolean, looseInteger } from "../../src/config/loose.ts";
 import { showValue } from "../../src/config/show.ts";
 import { ExactNumber, type JsonObject, type JsonValue } from "../../src/json/json.ts";
 
@@ -35,6 +35,7 @@ describe("local.conf", () => {
       "listen.interfacePrefixBlacklist": ["eth"],
       "api.allowManagementFrom": ["10.77.2.0/24"],
       lowBandwidthMode: false,
+      bonding: showValue({ ...NO_BONDING, defaultPolicy: "balance-rr" }),
       physical: {
         "10.99.0.0/16": { blacklist: true, trustedPathId: "0", mtu: 1432 },
         "10.77.2.0/24": { blacklist: false, trustedPathId: "0", mtu: 1400 },

@@ -106,6 +106,8 @@ export class Lab {
   readonly #backbone: string;
   readonly #atExit = (): void => this.#closeNow();
   readonly #atSignal = (): void => process.exit(1);
+  /** By namespace and device: its end in the backbone. */
+  readonly #ports = new Map<string, string>();
   #segments = 0;
 
   constructor() {
@@ -154,6 +156,29 @@ export class Lab {
         : [`addr add ${ipv6}/64 dev eth0 nodad`, `-6 route add default via ${lanPrefix(router.lan)}1`]),
     ]);
     return { namespace, ipv4, ipv6 };
+  }
+
+  /** Another public segment of its own for a host: `device` has an address there and a second default route. */
+  uplink(host: Host, device: string): string {
+    const { ipv4 } = this.#attach(host.namespace, device, "ipv4");
+    const settings = ["all", "default", device].map((name) => `echo 0 > /proc/sys/net/ipv4/conf/${name}/rp_filter`);
+    run("ip", ["netns", "exec", host.namespace, "sh", "-c", settings.join("; ")]);
+    return ipv4;
+  }
+
+  /** Nothing passes the segment of a host's device any more, in either direction; the device itself notices nothing. */
+  cut(host: Host, device: string): void {
+    const port = this.#ports.get(`${host.namespace} ${device}`)!;
+    const rules = `table inet cut_${port} {
+      chain through { type filter hook forward priority -10; iifname "${port}" drop; oifname "${port}" drop; }
+    }`;
+    run("ip", ["netns", "exec", this.#backbone, "nft", "-f", "-"], rules);
+  }
+
+  /** Undoes `cut`. */
+  mend(host: Host, device: string): void {
+    const port = this.#ports.get(`${host.namespace} ${device}`)!;
+    run("ip", ["netns", "exec", this.#backbone, "nft", "delete", "table", "inet", `cut_${port}`]);
   }
 
   /** Nothing passes between the host and `ipv4` any more. */
@@ -208,15 +233,18 @@ export class Lab {
     const prefix6 = `2620:4f:8000:${(number + 1).toString(16)}::`;
     const port = `segment${number}`;
     this.#link(this.#backbone, port, namespace, device);
+    const further = [...this.#ports.keys()].some((key) => key.startsWith(`${namespace} `));
+    const route = further ? `dev ${device} metric ${200 + number}` : `dev ${device}`;
+    this.#ports.set(`${namespace} ${device}`, port);
     const there: string[] = [];
     const here: string[] = [];
     if (families !== "ipv6") {
       there.push(`addr add ${segment}.1/24 dev ${port}`);
-      here.push(`addr add ${segment}.10/24 dev ${device}`, `route add default via ${segment}.1`);
+      here.push(`addr add ${segment}.10/24 dev ${device}`, `route add default via ${segment}.1 ${route}`);
     }
     if (families !== "ipv4") {
       there.push(`addr add ${prefix6}1/64 dev ${port} nodad`);
-      here.push(`addr add ${prefix6}10/64 dev ${device} nodad`, `-6 route add default via ${prefix6}1`);
+      here.push(`addr add ${prefix6}10/64 dev ${device} nodad`, `-6 route add default via ${prefix6}1 ${route}`);
     }
     this.#ip(this.#backbone, there);
     this.#ip(namespace, here);

@@ -52,7 +52,7 @@ const OUT_OF_SCOPE: Readonly<Record<string, readonly string[]>> = {
     "members",
     "delete network with members",
   ],
-  // Peers that are bonded.
+  // A node with bonds, which is replayed by recorded-bond.test.ts, and a list that was recorded before there was one.
   bond: ["peer list with bonding", "setmtu unknown link"],
 };
 

@@ -7,7 +7,15 @@ import type { ControllerManagement } from "../../src/controller/management.ts";
 import type { ReloadResult, ServiceBackend, ServiceConfig } from "../../src/http/service.ts";
 import { type Identity, parseIdentity } from "../../src/identity/identity.ts";
 import type { JsonObject, JsonValue } from "../../src/json/json.ts";
-import type { NodeCommands, NodeQueries, PathView, PeerRole, PeerView, WantedMoon } from "../../src/node/queries.ts";
+import type {
+  BondCommands,
+  NodeCommands,
+  NodeQueries,
+  PathView,
+  PeerRole,
+  PeerView,
+  WantedMoon,
+} from "../../src/node/queries.ts";
 import { type NodeGauges, NodeStatistics } from "../../src/node/statistics.ts";
 import { type Address, parseAddress } from "../../src/protocol/address.ts";
 import { fromHex } from "../../src/protocol/bytes.ts";
@@ -137,6 +145,7 @@ export class RecordedNode implements ServiceBackend, NodeQueries, NodeCommands {
   /** The controller's recordings are replayed by recorded-controller.test.ts. */
   controller: ControllerManagement | null = null;
   readonly v1 = null;
+  bonds: BondCommands = { rotate: () => false, setMtu: () => "off" };
   readonly networks: RecordedNetworks;
   readonly node = this;
   readonly commands = this;

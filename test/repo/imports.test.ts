@@ -23,6 +23,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   root: [...DATA, "node"],
   leaf: [...DATA, "node"],
   controller: [...DATA, "node"],
+  bonding: ["protocol", "node"],
   // The node's ports are the interfaces that io implements; it sees nothing else of the node.
   io: ["protocol", "identity", "node/ports.ts"],
   dataplane: [...DATA, "node", ...ROLES, "io"],
@@ -54,7 +55,7 @@ const SYSTEM_MODULES: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** The core: same inputs and same `now`, same outputs. */
-const PURE_AREAS = [...DATA, "node", ...ROLES];
+const PURE_AREAS = [...DATA, "node", "bonding", ...ROLES];
 
 const IMPURE = [
   { what: "a clock", pattern: /\bDate\.now\b|\bnew Date\(\s*\)|\bperformance\.now\b|\bprocess\.hrtime\b/ },

@@ -128,6 +128,7 @@ export class Host {
       id: index + 1,
       local: parseEndpoint(text)!,
       primary: index === 0,
+      device: `eth${index}`,
     }));
     const dice = new Dice(network.seed * 7919 + network.hosts.length + 1);
     const table = PeerTable.create(1024, dice.fill);
@@ -225,6 +226,8 @@ export class VirtualNetwork {
   readonly captured: Captured[] = [];
   /** Return false to lose a datagram (by outside addresses). */
   filter: (from: Endpoint, to: Endpoint, bytes: Uint8Array) => boolean = () => true;
+  /** Extra latency of a datagram, ms (by outside addresses). */
+  delay: (from: Endpoint, to: Endpoint) => number = () => 0;
   readonly #dice: Dice;
   readonly #due: Due[] = [];
   #order = 0;
@@ -272,7 +275,7 @@ export class VirtualNetwork {
       bytes: new Uint8Array(bytes),
     });
     if (!this.filter(from, to, copy) || this.#dice.next() < this.loss) return;
-    const delay = this.latencyMs + Math.floor(this.#dice.next() * this.jitterMs);
+    const delay = this.latencyMs + this.delay(from, to) + Math.floor(this.#dice.next() * this.jitterMs);
     this.at(this.now + delay, () => this.#arrive(from, to, copy));
   }
 

@@ -1,5 +1,7 @@
 /** A metrics source without a node behind it: its counters move when told to, like those of a root under load. */
 
+import { BASE_POLICIES, type BasePolicy } from "../../src/bonding/policy.ts";
+import { BondStatistics } from "../../src/bonding/statistics.ts";
 import { ControllerStatistics } from "../../src/controller/statistics.ts";
 import { ROUTE_CLASSES, type RouteClass } from "../../src/http/v1/operation.ts";
 import { LeafStatistics } from "../../src/leaf/statistics.ts";
@@ -43,6 +45,8 @@ export function idleGauges(): NodeGauges {
   };
 }
 
+const NO_BONDS = Object.fromEntries(BASE_POLICIES.map((base) => [base, 0])) as Record<BasePolicy, number>;
+
 /** A source whose parts may be changed at will, and a clock that stands still unless moved. */
 export class DrivenSource implements MetricsSource {
   readonly statistics = new NodeStatistics();
@@ -56,6 +60,10 @@ export class DrivenSource implements MetricsSource {
   }
 
   readonly controllerStatistics = new ControllerStatistics();
+  readonly bonds = {
+    statistics: new BondStatistics(),
+    gauges: () => ({ bonds: NO_BONDS, links: { alive: 0, dead: 0 }, flows: 0 }),
+  };
   readonly leaf = {
     statistics: new LeafStatistics(),
     networks: () => [][Symbol.iterator](),

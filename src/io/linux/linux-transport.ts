@@ -217,7 +217,12 @@ export class LinuxTransport implements Transport {
       }
     }
     this.#problems = problems;
-    this.#listed = [...this.#sockets.values()].map(({ id, local, primary }) => ({ id, local, primary }));
+    this.#listed = [...this.#sockets.values()].map(({ id, local, primary, device }) => ({
+      id,
+      local,
+      primary,
+      device,
+    }));
     await this.#readers.use([...this.#sockets.values()]);
   }
 
