@@ -2,6 +2,7 @@
 import { workerData } from "node:worker_threads";
 import { now } from "../io/clock.ts";
 import { loadLibc } from "../io/linux/libc.ts";
+import { preferThread } from "../io/process.ts";
 import { PairMemory } from "../root/pair-memory.ts";
 import type { OwnAddress } from "../root/relay.ts";
 import { PeerTable } from "./peer-table.ts";
@@ -24,9 +25,16 @@ export interface RelayWorkerData {
   readonly napMicroseconds: number;
 }
 
+/**
+ * Levels of niceness by which a worker goes before main and the engine's own threads, where it may. With one core for all
+ * threads and 100,000 peers it waited 21–23 ms for a turn without, 5–8 ms with it.
+ */
+const PREFERENCE = 5;
+
 const given = workerData as RelayWorkerData;
 const libc = loadLibc();
 if (libc === null) throw new Error("relay workers need koffi");
+preferThread(PREFERENCE);
 new RelayLoop({
   libc,
   memory: new WorkerMemory(given.memory),

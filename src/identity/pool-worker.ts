@@ -14,7 +14,11 @@ const NICER = 20;
 /** Gives way to the threads that relay. Elsewhere than on Linux this would slow the whole process down. */
 function giveWay(): void {
   if (process.platform !== "linux") return;
-  setPriority(Math.min(getPriority() + NICER, constants.priority.PRIORITY_LOW));
+  try {
+    setPriority(Math.min(getPriority() + NICER, constants.priority.PRIORITY_LOW));
+  } catch {
+    // A sandbox may forbid even this. The relay workers go first all the same where they may.
+  }
 }
 
 function answer(request: PoolRequest): PoolAnswer {

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { createSocket, type Socket } from "node:dgram";
 import { once } from "node:events";
-import { existsSync, mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { getPriority, setPriority, tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, describe, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -122,6 +122,25 @@ async function until(condition: () => boolean, what: string): Promise<void> {
     await sleep(5);
   }
   assert.fail(`timed out: ${what}`);
+}
+
+/** Of each thread of this process. Facts: proc_pid_stat(5), field 19. */
+function niceness(): number[] {
+  return readdirSync("/proc/self/task").map((thread) => {
+    const fields = readFileSync(`/proc/self/task/${thread}/stat`, "utf8").split(") ").at(-1)!.split(" ");
+    return Number(fields[16]);
+  });
+}
+
+function mayPrefer(): boolean {
+  const own = getPriority();
+  try {
+    setPriority(own - 1);
+    setPriority(own);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 describe("relay workers", { skip: libc === null && "no koffi here" }, () => {
@@ -269,6 +288,13 @@ describe("relay workers", { skip: libc === null && "no koffi here" }, () => {
       send(server, a, packet(a, at, 100, dice));
       await until(() => at.received.length === Math.ceil(turn / 2), `turn ${turn}`);
     }
+  });
+
+  test("go before the other threads where the system lets them", {
+    skip: !mayPrefer() && "niceness may not be lowered",
+  }, async () => {
+    await root({ count: 2 });
+    await until(() => niceness().filter((one) => one === getPriority() - 5).length === 2, "two threads five levels up");
   });
 
   test("are started again when they die, and what arrives meanwhile is not lost", async () => {
