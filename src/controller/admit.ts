@@ -4,7 +4,7 @@
  */
 
 import { type Identity, parseIdentity } from "../identity/identity.ts";
-import { formatJson, type JsonObject, type JsonValue } from "../json/json.ts";
+import { equalJson, type JsonObject, type JsonValue } from "../json/json.ts";
 import { formatNetworkId } from "../network/network-id.ts";
 import type { RequestMetadata } from "../network/request-metadata.ts";
 import type { Millis } from "../node/ports.ts";
@@ -159,8 +159,7 @@ function withMissing(json: JsonObject, defaults: JsonObject): JsonObject {
 
 /** The object with these entries; the same object if it has them already, so that a request that changes nothing is cheap. */
 function withEntries(json: JsonObject, entries: Readonly<Record<string, JsonValue>>): JsonObject {
-  const same = (key: string) =>
-    json[key] === entries[key] || formatJson(json[key] ?? null) === formatJson(entries[key]!);
+  const same = (key: string) => equalJson(json[key] ?? null, entries[key]);
   return Object.keys(entries).every((key) => key in json && same(key)) ? json : { ...json, ...entries };
 }
 

@@ -1,5 +1,5 @@
 /** What a line of the audit log says about a change: the keys that differ, without secrets and without bulk. */
-import { formatJson, type JsonObject, type JsonValue } from "../json/json.ts";
+import { equalJson, formatJson, type JsonObject, type JsonValue } from "../json/json.ts";
 
 /** Longer values (rule tables) are told by their length. */
 const MAX_VALUE_CHARACTERS = 400;
@@ -25,7 +25,7 @@ export function describeChanges(before: Recorded | null, after: Recorded | null)
   for (const key of keys) {
     if (IMPLIED_KEYS.has(key)) continue;
     const [was, is] = [old[key] ?? null, next[key] ?? null];
-    if (formatJson(was) !== formatJson(is)) changes[key] = [told(key, was), told(key, is)];
+    if (!equalJson(was, is)) changes[key] = [told(key, was), told(key, is)];
   }
   return changes;
 }

@@ -4,7 +4,7 @@
  * into memory and told. Facts: controller.md §5 (revisions).
  */
 import { asBoolean, asInteger } from "../json/coerce.ts";
-import { formatJson, type JsonObject } from "../json/json.ts";
+import { equalJson, type JsonObject } from "../json/json.ts";
 import type { Millis } from "../node/ports.ts";
 import { type Address, formatAddress } from "../protocol/address.ts";
 import { describeChanges } from "./audit.ts";
@@ -257,9 +257,8 @@ function numbered(before: JsonObject | undefined, json: JsonObject): JsonObject 
   return { ...json, revision: revisionOf(before ?? {}) + 1n };
 }
 
-/** Keys are sorted when written, so equal texts are equal objects. */
 function sameIgnoringRevision(a: JsonObject, b: JsonObject): boolean {
-  return a === b || formatJson({ ...a, revision: undefined }) === formatJson({ ...b, revision: undefined });
+  return a === b || equalJson({ ...a, revision: undefined }, { ...b, revision: undefined });
 }
 
 function sameOwn<T extends object>(a: T, b: T): boolean {

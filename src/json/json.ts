@@ -36,9 +36,16 @@ export function newJsonObject(): { [key: string]: JsonValue } {
   return Object.create(null) as { [key: string]: JsonValue };
 }
 
-/** Only ASCII orders the same by UTF-16 units and by bytes for certain; everything else is compared as bytes. */
-function compareKeys(a: string, b: string): number {
+/** Below the surrogates, UTF-16 units and bytes of UTF-8 order the same. */
+const MAY_ORDER_OTHERWISE = /[\ud800-\uffff]/;
+
+function compareBytes(a: string, b: string): number {
   return Buffer.compare(Buffer.from(a), Buffer.from(b));
+}
+
+/** By their bytes in UTF-8, in place. */
+function sortKeys(keys: string[]): string[] {
+  return keys.some((key) => MAY_ORDER_OTHERWISE.test(key)) ? keys.sort(compareBytes) : keys.sort();
 }
 
 function writeNumber(value: number): string {
@@ -67,10 +74,9 @@ function write(value: JsonValue, indent: number, margin: string): string {
   }
   const object = value as JsonObject;
   const colon = indent > 0 ? ": " : ":";
-  const members = Object.keys(object)
-    .filter((key) => object[key] !== undefined)
-    .sort(compareKeys)
-    .map((key) => `${JSON.stringify(key)}${colon}${write(object[key] as JsonValue, indent, inner)}`);
+  const members = sortKeys(Object.keys(object).filter((key) => object[key] !== undefined)).map(
+    (key) => `${JSON.stringify(key)}${colon}${write(object[key] as JsonValue, indent, inner)}`,
+  );
   return members.length === 0 ? "{}" : `{${open}${members.join(`,${open}`)}${close}}`;
 }
 
@@ -80,4 +86,20 @@ function write(value: JsonValue, indent: number, margin: string): string {
  */
 export function formatJson(value: JsonValue, indent = 0): string {
   return write(value, indent, "");
+}
+
+/** True if both have the same text: `formatJson(a) === formatJson(b)`, without writing it where they are alike in form. */
+export function equalJson(a: JsonValue | undefined, b: JsonValue | undefined): boolean {
+  if (a === b) return true;
+  if (typeof a !== "object" || typeof b !== "object" || a === null || b === null) {
+    if (a === undefined || b === undefined || typeof a === "string" || typeof b === "string") return false;
+    return formatJson(a) === formatJson(b);
+  }
+  if (Array.isArray(a) && Array.isArray(b)) {
+    return a.length === b.length && a.every((value: JsonValue, index) => equalJson(value, b[index]));
+  }
+  if (!isJsonObject(a) || !isJsonObject(b)) return formatJson(a) === formatJson(b);
+  const present = (object: JsonObject) => Object.keys(object).filter((key) => object[key] !== undefined);
+  const keys = present(a);
+  return keys.length === present(b).length && keys.every((key) => Object.hasOwn(b, key) && equalJson(a[key], b[key]));
 }

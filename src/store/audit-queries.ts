@@ -3,6 +3,7 @@ import { type Kysely, type SelectQueryBuilder, type SqlBool, sql } from "kysely"
 import type { AuditEntry, AuditQuery, AuditRecord, Page } from "../controller/ports.ts";
 import { formatJson } from "../json/json.ts";
 import { decodeCursor, type Place } from "./cursor.ts";
+import { prepared } from "./prepared.ts";
 import { checkLimit } from "./query-error.ts";
 import { networkKey, storedObject } from "./record-columns.ts";
 import type { AuditTable, Tables } from "./schema.ts";
@@ -83,29 +84,36 @@ export async function listAudit(db: Db, query: AuditQuery): Promise<Page<AuditRe
   return pageOf(list, after, request, recordOf);
 }
 
-/** Keeps at most `keep` entries, give or take what a smaller number than before still has to trim. */
-export async function appendAudit(db: Db, entry: AuditEntry, keep: number): Promise<void> {
-  const { id } = await db
+const insertAudit = prepared((db, entry: Omit<AuditTable, "id">) =>
+  db
     .insertInto("audit")
     .values({
       at: entry.at,
       actor: entry.actor,
       action: entry.action,
-      network_id: entry.networkId,
+      network_id: entry.network_id,
       object: entry.object,
-      changes: formatJson(entry.changes),
+      changes: entry.changes,
     })
-    .returning("id")
-    .executeTakeFirstOrThrow();
-  await db
+    .returning("id"),
+);
+const trimAudit = prepared((db, { upTo }: { upTo: number }) =>
+  db
     .deleteFrom("audit")
     .where("id", "in", (eb) =>
-      eb
-        .selectFrom("audit")
-        .select("id")
-        .where("id", "<=", id - keep)
-        .orderBy("id")
-        .limit(MAX_TRIMMED),
-    )
-    .execute();
+      eb.selectFrom("audit").select("id").where("id", "<=", upTo).orderBy("id").limit(MAX_TRIMMED),
+    ),
+);
+
+/** Keeps at most `keep` entries, give or take what a smaller number than before still has to trim. */
+export async function appendAudit(db: Db, entry: AuditEntry, keep: number): Promise<void> {
+  const { rows } = await insertAudit(db, {
+    at: entry.at,
+    actor: entry.actor,
+    action: entry.action,
+    network_id: entry.networkId,
+    object: entry.object,
+    changes: formatJson(entry.changes),
+  });
+  await trimAudit(db, { upTo: rows[0]!.id - keep });
 }

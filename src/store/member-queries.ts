@@ -3,20 +3,20 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import type { Kysely } from "kysely";
 import type { MemberRecord } from "../controller/records.ts";
 import { type Address, formatAddress } from "../protocol/address.ts";
+import { prepared } from "./prepared.ts";
 import { checkLimit, MAX_PAGE } from "./query-error.ts";
 import { MEMBER_RECORD, memberRecord, networkKey } from "./record-columns.ts";
 import type { Tables } from "./schema.ts";
 
 type Db = Kysely<Tables>;
 
+const selectMember = prepared((db, { network, address }: { network: string; address: string }) =>
+  db.selectFrom("members").select(MEMBER_RECORD).where("network_id", "=", network).where("address", "=", address),
+);
+
 export async function findMember(db: Db, networkId: bigint, address: Address): Promise<MemberRecord | null> {
-  const row = await db
-    .selectFrom("members")
-    .select(MEMBER_RECORD)
-    .where("network_id", "=", networkKey(networkId))
-    .where("address", "=", formatAddress(address))
-    .executeTakeFirst();
-  return row === undefined ? null : memberRecord(row);
+  const { rows } = await selectMember(db, { network: networkKey(networkId), address: formatAddress(address) });
+  return rows[0] === undefined ? null : memberRecord(rows[0]);
 }
 
 export async function listMemberRecords(
@@ -72,16 +72,19 @@ export async function listBridges(db: Db, networkId: bigint, limit: number): Pro
   return rows.map((row) => Number.parseInt(row.address, 16));
 }
 
-export async function isIpTaken(db: Db, networkId: bigint, ip: Uint8Array, but: Address): Promise<boolean> {
-  const row = await db
+const selectIpHolder = prepared((db, { network, ip, but }: { network: string; ip: Uint8Array; but: string }) =>
+  db
     .selectFrom("member_ips")
     .select("address")
-    .where("network_id", "=", networkKey(networkId))
+    .where("network_id", "=", network)
     .where("ip", "=", ip)
-    .where("address", "!=", formatAddress(but))
-    .limit(1)
-    .executeTakeFirst();
-  return row !== undefined;
+    .where("address", "!=", but)
+    .limit(1),
+);
+
+export async function isIpTaken(db: Db, networkId: bigint, ip: Uint8Array, but: Address): Promise<boolean> {
+  const { rows } = await selectIpHolder(db, { network: networkKey(networkId), ip, but: formatAddress(but) });
+  return rows.length > 0;
 }
 
 export async function listExpired(db: Db, now: number, limit: number): Promise<readonly MemberRecord[]> {

@@ -3,6 +3,7 @@ import { type Kysely, type SqlBool, sql } from "kysely";
 import type { MemberCounts, NetworkListing, NetworkOrder, NetworkQuery, Page } from "../controller/ports.ts";
 import type { NetworkRecord } from "../controller/records.ts";
 import { decodeCursor, type Place } from "./cursor.ts";
+import { prepared } from "./prepared.ts";
 import { checkLimit } from "./query-error.ts";
 import { NETWORK_RECORD, networkIdOf, networkKey, networkRecord, networkRow } from "./record-columns.ts";
 import type { NetworkCountsTable, NetworksTable, Tables } from "./schema.ts";
@@ -17,13 +18,13 @@ const ORDER_COLUMNS: Readonly<Record<NetworkOrder, readonly [key: string, tie: s
   members: ["network_counts.members", "network_counts.network_id"],
 };
 
+const selectNetwork = prepared((db, { id }: { id: string }) =>
+  db.selectFrom("networks").select(NETWORK_RECORD).where("id", "=", id),
+);
+
 export async function findNetwork(db: Db, id: bigint): Promise<NetworkRecord | null> {
-  const row = await db
-    .selectFrom("networks")
-    .select(NETWORK_RECORD)
-    .where("id", "=", networkKey(id))
-    .executeTakeFirst();
-  return row === undefined ? null : networkRecord(row);
+  const { rows } = await selectNetwork(db, { id: networkKey(id) });
+  return rows[0] === undefined ? null : networkRecord(rows[0]);
 }
 
 export async function listNetworkIds(db: Db, after: bigint | null, limit: number): Promise<readonly bigint[]> {
@@ -54,12 +55,15 @@ export async function countAllMembers(db: Db): Promise<number> {
   return Number(total ?? 0);
 }
 
-export async function countMembers(db: Db, networkId: bigint): Promise<MemberCounts> {
-  const row = await db
+const selectCounts = prepared((db, { network }: { network: string }) =>
+  db
     .selectFrom("network_counts")
     .select(["members", "authorized", "bridges", "strangers"])
-    .where("network_id", "=", networkKey(networkId))
-    .executeTakeFirst();
+    .where("network_id", "=", network),
+);
+
+export async function countMembers(db: Db, networkId: bigint): Promise<MemberCounts> {
+  const [row] = (await selectCounts(db, { network: networkKey(networkId) })).rows;
   if (row === undefined) return { total: 0, authorized: 0, bridges: 0, strangers: 0 };
   return { total: row.members, authorized: row.authorized, bridges: row.bridges, strangers: row.strangers };
 }

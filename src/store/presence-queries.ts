@@ -2,6 +2,7 @@
 import { type Kysely, sql } from "kysely";
 import type { Presence } from "../controller/records.ts";
 import { type Address, formatAddress } from "../protocol/address.ts";
+import { prepared } from "./prepared.ts";
 import { networkIdOf, networkKey } from "./record-columns.ts";
 import type { MembersTable, Tables } from "./schema.ts";
 
@@ -51,21 +52,33 @@ export async function listPresences(
   return rows.map((row) => presenceOf(row)!);
 }
 
+interface PresenceChange extends Readonly<Record<string, string | number | Uint8Array | null>> {
+  readonly network: string;
+  readonly address: string;
+  readonly lastSeen: number;
+  readonly metadata: Uint8Array;
+  readonly physicalAddress: string;
+}
+
+const updatePresence = prepared((db, change: PresenceChange) =>
+  db
+    .updateTable("members")
+    .set({
+      last_seen: change.lastSeen,
+      metadata: change.metadata,
+      physical_address: change.physicalAddress,
+      stranger_since: sql<
+        number | null
+      >`case when stranger_since < ${change.lastSeen} then ${change.lastSeen} else stranger_since end`,
+    })
+    .where("network_id", "=", change.network)
+    .where("address", "=", change.address),
+);
+
 /** A presence of somebody who is no member any more is left out: it would stay for ever. */
 export async function putPresences(db: Db, presences: readonly Presence[]): Promise<void> {
   for (const { networkId, address, lastSeen, metadata, physicalAddress } of presences) {
-    await db
-      .updateTable("members")
-      .set({
-        last_seen: lastSeen,
-        metadata,
-        physical_address: physicalAddress,
-        stranger_since: sql<
-          number | null
-        >`case when stranger_since < ${lastSeen} then ${lastSeen} else stranger_since end`,
-      })
-      .where("network_id", "=", networkKey(networkId))
-      .where("address", "=", formatAddress(address))
-      .execute();
+    const network = networkKey(networkId);
+    await updatePresence(db, { network, address: formatAddress(address), lastSeen, metadata, physicalAddress });
   }
 }

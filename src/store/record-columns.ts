@@ -105,7 +105,23 @@ export function networkRecord(row: Pick<NetworksTable, "id" | "description" | "j
 }
 
 /** What `putMember` writes; how the member was last seen is written by others. */
-export type MemberRow = Omit<MembersTable, "last_seen" | "physical_address" | "metadata">;
+export const MEMBER_ROW = [
+  "network_id",
+  "address",
+  "spelled_id",
+  "revision",
+  "name_key",
+  "created_at",
+  "authorized",
+  "bridge",
+  "stranger_since",
+  "expires_at",
+  "search",
+  "description",
+  "authorization_expires_at",
+  "json",
+] as const;
+export type MemberRow = Pick<MembersTable, (typeof MEMBER_ROW)[number]>;
 
 /** `lastSeen` is what the store knows already; 0 = never. */
 export function memberRow({ networkId, address, json, own }: MemberRecord, lastSeen: number): MemberRow {

@@ -3,7 +3,7 @@
  * is busy share the next commit, each inside a savepoint, so that one that fails takes nothing else with it.
  */
 import { setImmediate as nextTurn } from "node:timers/promises";
-import type { ControlledTransaction, Kysely, Transaction } from "kysely";
+import { CompiledQuery, type ControlledTransaction, type Kysely, type Transaction } from "kysely";
 import type { Tables } from "./schema.ts";
 
 /** How many transactions one commit takes at most, and how long it collects them. */
@@ -11,6 +11,10 @@ const MAX_GROUP = 256;
 const MAX_GROUP_MS = 50;
 /** Whoever comes when so many are waiting is refused. */
 const MAX_WAITING = 10_000;
+
+const SAVEPOINT = CompiledQuery.raw("savepoint job");
+const ROLLBACK_TO_SAVEPOINT = CompiledQuery.raw("rollback to job");
+const RELEASE_SAVEPOINT = CompiledQuery.raw("release job");
 
 /** The store has more to do than it can, or is closed. */
 export class StoreUnavailableError extends Error {
@@ -137,7 +141,7 @@ export class TransactionQueue {
   async #runJob(transaction: ControlledTransaction<Tables>, job: Job, finished: Finished[]): Promise<void> {
     const finish: Finished = { job, resolve: null };
     finished.push(finish);
-    const savepoint = await transaction.savepoint("job").execute();
+    await transaction.executeQuery(SAVEPOINT);
     try {
       finish.resolve = await job.work(transaction);
     } catch (error) {
@@ -145,9 +149,9 @@ export class TransactionQueue {
       this.#failures++;
       job.reject(error);
       // Fails if the database has already rolled back everything, as it does when the disk is full.
-      await savepoint.rollbackToSavepoint("job").execute();
+      await transaction.executeQuery(ROLLBACK_TO_SAVEPOINT);
     }
-    await savepoint.releaseSavepoint("job").execute();
+    await transaction.executeQuery(RELEASE_SAVEPOINT);
   }
 }
 
