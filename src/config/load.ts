@@ -36,6 +36,8 @@ export interface Config {
   readonly listen: {
     readonly port: number;
     readonly secondaryPort: "auto" | "off" | number;
+    readonly portMapping: boolean;
+    readonly tertiaryPort: "auto" | number;
     readonly bind: Uint8Array[];
     readonly interfacePrefixBlacklist: string[];
     readonly receiveBufferBytes: number;
@@ -165,6 +167,8 @@ function configOf(home: string, values: ConfigValues): Config {
     listen: {
       port: values["listen.port"],
       secondaryPort: values["listen.secondaryPort"],
+      portMapping: values["listen.portMapping"],
+      tertiaryPort: values["listen.tertiaryPort"],
       bind: values["listen.bind"],
       interfacePrefixBlacklist: values["listen.interfacePrefixBlacklist"],
       receiveBufferBytes: values["listen.receiveBufferBytes"],

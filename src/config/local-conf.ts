@@ -102,6 +102,10 @@ function readSettings(settings: JsonObject, reader: Reader): Partial<ConfigValue
   const secondary = reader.port(settings["secondaryPort"], "settings.secondaryPort");
   if (!looseBoolean(settings["allowSecondaryPort"], true)) values["listen.secondaryPort"] = "off";
   else if (secondary) values["listen.secondaryPort"] = secondary;
+  const tertiary = reader.port(settings["tertiaryPort"], "settings.tertiaryPort");
+  if (tertiary) values["listen.tertiaryPort"] = tertiary;
+  const mapping = settings["portMappingEnabled"];
+  if (mapping !== undefined) values["listen.portMapping"] = looseBoolean(mapping, true);
   if (settings["bind"] !== undefined) {
     values["listen.bind"] = reader.list(settings["bind"], "settings.bind", "IP address", parseIp);
   }

@@ -49,14 +49,25 @@ export const KEYS = {
   }),
   "listen.secondaryPort": key<"auto" | "off" | number>(
     z.union([z.literal("auto"), z.literal("off"), values.port, z.literal(false).transform(() => "off" as const)]),
-    "off",
+    "auto",
     {
       hot: false,
-      help: "second UDP port, which helps a leaf through NATs; auto = a random one",
+      help: "second UDP port, which helps through NATs; auto = a random one, but none where this node is a root",
       expected: `"auto", "off" or ${PORT_EXPECTED}`,
       example: "auto",
     },
   ),
+  "listen.portMapping": flag(
+    true,
+    false,
+    "ask the router, by NAT-PMP or UPnP, to forward a port of its own to this node; never done where it is a root",
+  ),
+  "listen.tertiaryPort": key<"auto" | number>(z.union([z.literal("auto"), values.port]), "auto", {
+    hot: false,
+    help: "UDP port that routers are asked to forward; auto = a random one",
+    expected: `"auto" or ${PORT_EXPECTED}`,
+    example: "auto",
+  }),
   "listen.bind": key<Uint8Array[]>(values.ipList, [], {
     hot: true,
     help: "local addresses to bind (0.0.0.0 and :: allowed); empty = those of every interface that is no tunnel",

@@ -9,7 +9,7 @@ import { type Config, diffConfig, type LoadedConfig } from "../config/load.ts";
 import { formatLocalConf, withSettings } from "../config/local-conf.ts";
 import { useAesEngine } from "../crypto/aes-engine.ts";
 import { routesInto } from "../dataplane/peer-table.ts";
-import { Plane } from "../dataplane/plane.ts";
+import type { Plane } from "../dataplane/plane.ts";
 import type { Reactor } from "../dataplane/reactor.ts";
 import { checkReadiness } from "../http/readiness.ts";
 import { type ReloadResult, type ServiceApi, startServiceApi } from "../http/service.ts";
@@ -18,7 +18,6 @@ import type { Identity } from "../identity/identity.ts";
 import { IdentityPool } from "../identity/pool.ts";
 import { now } from "../io/clock.ts";
 import { loadOpensslAes } from "../io/linux/openssl.ts";
-import { findUsablePort } from "../io/port-choice.ts";
 import { randomFill } from "../io/random.ts";
 import type { Transport } from "../io/transport.ts";
 import type { JsonObject } from "../json/json.ts";
@@ -42,9 +41,11 @@ import {
   openControllerDatabase,
   startController,
 } from "./controller-role.ts";
-import { listenAddresses, nodeLimits, physicalAddresses, physicalRules, serviceConfig } from "./from-config.ts";
+import { listenAddresses, nodeLimits, physicalRules, serviceConfig } from "./from-config.ts";
 import { LeafRole } from "./leaf-role.ts";
+import { NatTraversal, portWithRole } from "./nat-traversal.ts";
 import { loadProber } from "./prober.ts";
+import { preparePlane } from "./sockets.ts";
 
 /** local.conf is looked at this often (local-api.md §6). */
 const LOCAL_CONF_INTERVAL_MS = 10_000;
@@ -91,6 +92,7 @@ export class Daemon {
   #controller: ControllerRole | null = null;
   #leaf!: LeafRole;
   #bonding!: BondingRole;
+  #nat!: NatTraversal;
   #service: ServiceApi | null = null;
   #telemetry: TelemetryListener | null = null;
 
@@ -107,7 +109,7 @@ export class Daemon {
 
   /** The primary UDP port, which is also the service API's TCP port. */
   get port(): number {
-    return this.#transport.ports.find(({ primary }) => primary)?.port ?? 0;
+    return portWithRole(this.#transport, "primary");
   }
 
   get listeningOn(): readonly string[] {
@@ -141,7 +143,8 @@ export class Daemon {
     const pool = new IdentityPool({ threads: limits.identityThreads, maxQueued: limits.identityQueue });
     this.#undo.push(() => pool.close());
     const controllerDatabase = await this.#openDatabase();
-    await this.#openTransport(identity);
+    const isRoot = [planet, ...moons].some(({ roots }) => roots.some((root) => root.identity.equals(identity)));
+    await this.#openTransport(identity, isRoot);
     const metricsRef: { metrics?: Metrics } = {};
     const ports: NodePorts = {
       outbox: this.#transport,
@@ -188,6 +191,14 @@ export class Daemon {
     this.#reactor.start();
     this.#undo.push(() => this.#reactor.stop());
     this.#leaf.start();
+    this.#nat = new NatTraversal({
+      config: this.#config,
+      node: this.#node,
+      transport: this.#transport,
+      log: this.#log,
+    });
+    this.#undo.push(() => this.#nat.close());
+    this.#nat.start();
 
     const metrics = this.#makeMetrics(pool, cache);
     metricsRef.metrics = metrics;
@@ -264,28 +275,9 @@ export class Daemon {
     await this.#service?.setAllowManagementFrom(this.#config.api.allowManagementFrom);
   }
 
-  async #openTransport({ address }: Identity): Promise<void> {
-    const { listen, limits, dataplane } = this.#config;
-    const primary = await findUsablePort({
-      port: listen.port,
-      bind: listen.bind,
-      tcp: this.#config.api.enabled ? LOOPBACK : null,
-      random: randomFill,
-    });
-    const { secondaryPort: other } = listen;
-    const secondary = other === "off" ? [] : [{ port: other === "auto" ? 0 : other, primary: false }];
-    this.#plane = new Plane({
-      ...dataplane,
-      ...limits,
-      self: address,
-      sockets: {
-        ports: [{ port: primary, primary: true }, ...secondary],
-        receiveBufferBytes: listen.receiveBufferBytes,
-        addresses: physicalAddresses(() => this.#leaf),
-        ...listenAddresses(this.#config),
-      },
-      warn: (text, err) => this.#log.warn({ err }, text),
-    });
+  async #openTransport({ address: self }: Identity, isRoot: boolean): Promise<void> {
+    const warn = (text: string, err?: Error) => this.#log.warn({ err }, text);
+    this.#plane = await preparePlane({ config: this.#config, self, isRoot, leaf: () => this.#leaf, warn });
     this.#transport = this.#plane.transport;
     this.#undo.push(() => this.#transport.close());
     await this.#transport.open((datagram) => this.#reactor.deliver(datagram));
@@ -316,7 +308,12 @@ export class Daemon {
     const controller = this.#controller?.source ?? null;
     const { bonds } = this.#bonding;
     const parts = { bonds, node: this.#views, plane: this.#plane, pool, identityThreads, cache, controller, version };
-    const source = liveSource({ ...parts, leaf: this.#leaf.leaf, interfaces: () => this.#leaf.interfaceTraffic() });
+    const source = liveSource({
+      ...parts,
+      nat: this.#nat,
+      leaf: this.#leaf.leaf,
+      interfaces: () => this.#leaf.interfaceTraffic(),
+    });
     const metrics = new Metrics(source, { peerSeries: telemetry.peerSeries });
     this.#undo.push(() => metrics.stop());
     if (!telemetry.metricsFile) return metrics;
@@ -388,5 +385,3 @@ export class Daemon {
     this.#undo.push(() => this.#telemetry?.close());
   }
 }
-
-const LOOPBACK = Uint8Array.of(127, 0, 0, 1);

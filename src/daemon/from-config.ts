@@ -5,6 +5,7 @@ import { type InterfaceAddress, systemAddresses } from "../io/interfaces.ts";
 import type { Transport } from "../io/transport.ts";
 import { PhysicalRules } from "../node/physical.ts";
 import type { LeafRole } from "./leaf-role.ts";
+import { portWithRole } from "./nat-traversal.ts";
 
 /** Which local addresses are to be bound. */
 export function listenAddresses({ listen, physical }: Config) {
@@ -39,16 +40,19 @@ export function nodeLimits({ limits, lowBandwidthMode }: Config) {
 }
 
 /** What the service API tells of the configuration and of the sockets. */
-export function serviceConfig({ localConf }: LoadedConfig, transport: Transport, homeDir: string): ServiceConfig {
-  const portOf = (isPrimary: boolean) => transport.ports.find(({ primary }) => primary === isPrimary)?.port ?? 0;
+export function serviceConfig(
+  { localConf, config }: LoadedConfig,
+  transport: Transport,
+  homeDir: string,
+): ServiceConfig {
   return {
     localConf,
-    primaryPort: portOf(true),
-    secondaryPort: portOf(false),
-    tertiaryPort: 0,
+    primaryPort: portWithRole(transport, "primary"),
+    secondaryPort: portWithRole(transport, "secondary"),
+    tertiaryPort: portWithRole(transport, "tertiary"),
     homeDir,
     listeningOn: transport.sockets().map(({ local }) => local),
     allowTcpFallbackRelay: false,
-    portMappingEnabled: false,
+    portMappingEnabled: config.listen.portMapping,
   };
 }

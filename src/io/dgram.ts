@@ -12,7 +12,9 @@ import { IpTexts } from "./ip-text.ts";
 import {
   type AddressOptions,
   fatalProblem,
+  otherPort,
   type PortChoice,
+  type PortRole,
   resolvePorts,
   type SocketOptions,
   type WantedSocket,
@@ -105,6 +107,16 @@ export class DgramTransport implements Transport {
     const scan = this.#scans.then(() => this.#scan());
     this.#scans = scan.catch(() => {});
     return scan;
+  }
+
+  /** Another random port in place of the one with that role, if there is one. */
+  changePort(role: PortRole): Promise<void> {
+    const change = this.#scans.then(async () => {
+      this.#ports = await otherPort(this.#options, this.#ports, role);
+      await this.#scan();
+    });
+    this.#scans = change.catch(() => {});
+    return change;
   }
 
   /** Replaces what decides which addresses are bound, then looks again. Ports already bound stay. */

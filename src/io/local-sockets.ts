@@ -12,10 +12,13 @@ import { findUsablePort } from "./port-choice.ts";
 import { randomFill } from "./random.ts";
 import type { BindProblem } from "./transport.ts";
 
+/** What a port is for: being found; another try through NATs; being forwarded by a router (vl1-behaviour.md §7). */
+export type PortRole = "primary" | "secondary" | "tertiary";
+
 /** One port to open on every address. 0 = random, chosen once when the transport opens. */
 export interface PortChoice {
   readonly port: number;
-  readonly primary: boolean;
+  readonly role: PortRole;
 }
 
 export interface SocketOptions {
@@ -51,9 +54,20 @@ export async function resolvePorts({ ports, bind, random = randomFill }: SocketO
   const resolved: PortChoice[] = [];
   for (const choice of ports) {
     const port = choice.port || (await findUsablePort({ port: 0, bind, tcp: null, random }));
-    if (!resolved.some((other) => other.port === port)) resolved.push({ port, primary: choice.primary });
+    if (!resolved.some((other) => other.port === port)) resolved.push({ port, role: choice.role });
   }
   return resolved;
+}
+
+/** The same ports, but another random one in place of that with `role`. Throws an IoError if no port is free. */
+export async function otherPort(
+  { bind, random = randomFill }: SocketOptions,
+  ports: readonly PortChoice[],
+  role: PortRole,
+): Promise<readonly PortChoice[]> {
+  if (!ports.some((choice) => choice.role === role)) return ports;
+  const port = await findUsablePort({ port: 0, bind, tcp: null, random });
+  return ports.map((choice) => (choice.role === role ? { port, role } : choice));
 }
 
 /** The local IPs to bind now, and who has them. A wildcard stands for every address of its family. */
@@ -71,9 +85,9 @@ function wantedIps(options: SocketOptions): { readonly ip: Uint8Array; readonly 
 export function wantedSockets(options: SocketOptions, ports: readonly PortChoice[]): Map<string, WantedSocket> {
   const wanted = new Map<string, WantedSocket>();
   for (const { ip, name: device } of wantedIps(options)) {
-    for (const { port, primary } of ports) {
+    for (const { port, role } of ports) {
       const local = makeEndpoint(ip, port);
-      wanted.set(endpointKey(local), { local, primary, device });
+      wanted.set(endpointKey(local), { local, primary: role === "primary", device });
     }
   }
   return wanted;
@@ -89,7 +103,7 @@ export function fatalProblem(
   problems: readonly BindProblem[],
   open: readonly LocalSocket[],
 ): IoError | null {
-  const primary = ports.find((choice) => choice.primary);
+  const primary = ports.find(({ role }) => role === "primary");
   const relevant = problems.filter((problem) => problem.local.port === primary?.port);
   const taken = relevant.find((problem) => ["EADDRINUSE", "EACCES", "EPERM"].includes(problem.code));
   const bound = open.some((socket) => socket.primary);

@@ -4,7 +4,7 @@
  */
 import type { Datagram, Outbox } from "../node/ports.ts";
 import type { Endpoint } from "../protocol/inet-address.ts";
-import type { AddressOptions, PortChoice } from "./local-sockets.ts";
+import type { AddressOptions, PortChoice, PortRole } from "./local-sockets.ts";
 
 /** Size of one socket's receive buffer, UDP payload plus the kernel's bookkeeping, in bytes. */
 export interface SocketBuffer {
@@ -52,6 +52,11 @@ export interface Transport extends Outbox {
   rescan(): Promise<void>;
   /** Replaces what decides which addresses are bound, then looks again. Ports already bound stay. */
   reconfigure(addresses: AddressOptions): Promise<void>;
+  /**
+   * Another random port in place of the one with that role, if there is one: sockets of the old one are closed.
+   * Rejects with an IoError if no port is free; then the old one stays.
+   */
+  changePort(role: PortRole): Promise<void>;
   /**
    * While `keep`, what a socket sends leaves through the interface that has the socket's address, whatever the routes
    * say: a default route of a virtual network must not catch the packets that carry that network. False if that is

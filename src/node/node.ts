@@ -112,6 +112,8 @@ export class Node {
   readonly errorHandlers: ErrorHandler[] = [];
   /** What has things to do by the clock besides the node itself. */
   readonly timed: Timed[] = [];
+  /** Outer addresses that routers forward to us, as the edge found out; told to those who could come directly. */
+  mapped: readonly Endpoint[] = [];
   /** Told when a peer that had a path has got another one; the root role fills it in. */
   peerMoved: (peer: Peer, now: Millis) => void = () => {};
   /** Told when a member has the whole of a configuration that it did not ask for; the controller role fills it in. */

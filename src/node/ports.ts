@@ -24,7 +24,7 @@ export interface Datagram {
 export interface LocalSocket {
   readonly id: number;
   readonly local: Endpoint;
-  /** Only the primary port is told to others; secondary ports exist for NAT traversal. */
+  /** On the port that others know us by; the others exist for NAT traversal. */
   readonly primary: boolean;
   /** Name of the interface that has the address; null or missing if there is none, as for a wildcard. */
   readonly device?: string | null;

@@ -38,7 +38,8 @@ export function pushDirectPaths(node: Node, request: Request): void {
   if (node.topology.upstream(peer.address) !== undefined) return;
   peer.lastPushSent = now;
   const own = node.ports.outbox.sockets().map(({ local }) => local);
-  const told = new Map([...own, ...node.selfAwareness.surfaces()].map((endpoint) => [endpointKey(endpoint), endpoint]));
+  const all = [...own, ...node.mapped, ...node.selfAwareness.surfaces()];
+  const told = new Map(all.map((endpoint) => [endpointKey(endpoint), endpoint]));
   const paths = [...told.values()].filter(isTellable).slice(0, MAX_TOLD);
   for (const part of splitDirectPaths(paths.map((endpoint) => ({ flags: 0, endpoint })))) {
     node.sender.direct(peer, socket, from, Verb.PUSH_DIRECT_PATHS, encodePushDirectPaths({ paths: part }));

@@ -5,6 +5,7 @@ import type { InterfaceTraffic } from "../daemon/leaf-role.ts";
 import type { RelayCounters } from "../dataplane/counters.ts";
 import type { WorkerStatistics } from "../dataplane/plane.ts";
 import type { ControllerV1 } from "../http/v1/api.ts";
+import type { PortMapperStatistics } from "../io/port-mapper.ts";
 import type { TransportStatistics } from "../io/transport.ts";
 import type { Leaf } from "../leaf/leaf.ts";
 import type { Millis } from "../node/ports.ts";
@@ -39,6 +40,8 @@ export interface MetricsSource {
   readonly bonds: Pick<Bonds, "statistics" | "gauges">;
   /** The leaf role; it has joined nothing if it is not used. */
   readonly leaf: Pick<Leaf, "statistics" | "networks" | "gauges" | "evictions">;
+  /** Ports besides the primary one. */
+  readonly nat: { readonly mapping: PortMapperStatistics; readonly portChanges: number };
   /** Null without interfaces. */
   interfaces(): InterfaceTraffic | null;
   /** Null if this node controls no networks. */

@@ -16,6 +16,7 @@ export interface LiveParts {
   readonly cache: FilePeerCache;
   readonly bonds: MetricsSource["bonds"];
   readonly leaf: MetricsSource["leaf"];
+  readonly nat: MetricsSource["nat"];
   readonly interfaces: MetricsSource["interfaces"];
   readonly controller: ControllerSource | null;
   /** Of the program. */
@@ -30,6 +31,7 @@ export function liveSource({
   cache,
   bonds,
   leaf,
+  nat,
   interfaces,
   controller,
   version,
@@ -53,6 +55,7 @@ export function liveSource({
     },
     bonds,
     leaf,
+    nat,
     interfaces,
     controller,
     version,

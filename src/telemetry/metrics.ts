@@ -17,6 +17,7 @@ import type { HistogramMetric, Labels, MetricDefinition, MetricsSource, Reading,
 import { watchEventLoop } from "./event-loop.ts";
 import { formatFamily } from "./exposition.ts";
 import { LEAF_METRICS } from "./leaf-metrics.ts";
+import { NAT_METRICS } from "./nat-metrics.ts";
 import { ORRERY_METRICS, TIME_TO_DIRECT } from "./orrery-metrics.ts";
 import { EDGE_METRICS, EVENT_LOOP_LAG } from "./process-metrics.ts";
 import { PEER_LATENCY, REFERENCE_METRICS } from "./reference-metrics.ts";
@@ -29,6 +30,7 @@ export const METRICS: readonly MetricDefinition[] = [
   ...CONTROLLER_METRICS,
   ...LEAF_METRICS,
   ...BOND_METRICS,
+  ...NAT_METRICS,
   ...ORRERY_METRICS,
   ...EDGE_METRICS,
 ];

@@ -41,7 +41,9 @@ describe("the layers", () => {
     const { config, sources, warnings, localConf } = load();
     assert.deepEqual(config.listen, {
       port: 9993,
-      secondaryPort: "off",
+      secondaryPort: "auto",
+      portMapping: true,
+      tertiaryPort: "auto",
       bind: [],
       interfacePrefixBlacklist: [],
       receiveBufferBytes: 4 << 20,

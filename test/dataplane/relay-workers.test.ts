@@ -74,7 +74,7 @@ async function root(
   const transport = new LinuxTransport(
     libc!,
     {
-      ports: [{ port: 0, primary: true }],
+      ports: [{ port: 0, role: "primary" }],
       bind: [parseIp("127.0.0.1")!, parseIp("::1")!],
       interfacePrefixBlacklist: [],
       blacklist: [],

@@ -108,9 +108,12 @@ export class Lab {
   readonly #atSignal = (): void => process.exit(1);
   /** By namespace and device: its end in the backbone. */
   readonly #ports = new Map<string, string>();
+  readonly #segmentPrefixes: readonly string[];
   #segments = 0;
 
-  constructor() {
+  /** Public segments with the first three numbers given; others, of addresses that are assigned, when these are used up. */
+  constructor(segmentPrefixes: readonly string[] = PUBLIC_SEGMENTS) {
+    this.#segmentPrefixes = segmentPrefixes;
     sweepAbandoned();
     process.on("exit", this.#atExit);
     process.once("SIGTERM", this.#atSignal).once("SIGINT", this.#atSignal);
@@ -229,7 +232,7 @@ export class Lab {
 
   #attach(namespace: string, device: string, families: "ipv4" | "ipv6" | "both") {
     const number = this.#segments++;
-    const segment = PUBLIC_SEGMENTS[number] ?? `44.0.${number}`;
+    const segment = this.#segmentPrefixes[number] ?? `44.0.${number}`;
     const prefix6 = `2620:4f:8000:${(number + 1).toString(16)}::`;
     const port = `segment${number}`;
     this.#link(this.#backbone, port, namespace, device);

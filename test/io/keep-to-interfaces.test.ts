@@ -53,7 +53,12 @@ describe("sockets", { skip }, () => {
     const onCrash = (error: Error) => assert.fail(error);
     const limits = { maxPeers: 16, maxPairs: 16, random: randomFill, napMicroseconds: 0 };
     const readers = new RelayWorkers({ libc, count: 2, self: 1, ...limits, onCrash });
-    const base = { ports: [{ port: 9993, primary: true }], bind: [], interfacePrefixBlacklist: [], blacklist: [] };
+    const base = {
+      ports: [{ port: 9993, role: "primary" as const }],
+      bind: [],
+      interfacePrefixBlacklist: [],
+      blacklist: [],
+    };
     const transport = new LinuxTransport(libc, { ...base, receiveBufferBytes: 65_536, ...options }, readers);
     open.push(transport);
     await transport.open(() => {});
@@ -100,7 +105,7 @@ describe("sockets", { skip }, () => {
     const wildcard = await linuxTransport({ bind: [parseIp("0.0.0.0")!] });
     assert.equal(wildcard.keepToInterfaces(true), false);
     const options = { bind: [], interfacePrefixBlacklist: [], blacklist: [], receiveBufferBytes: 65_536 };
-    const portable = new DgramTransport({ ...options, ports: [{ port: 9994, primary: true }] });
+    const portable = new DgramTransport({ ...options, ports: [{ port: 9994, role: "primary" as const }] });
     open.push(portable);
     await portable.open(() => {});
     assert.equal(portable.keepToInterfaces(true), false);

@@ -20,7 +20,7 @@ const V6 = parseIp("::1")!;
 const SECOND_V4 = parseIp("127.0.0.2")!;
 
 const BASE: SocketOptions = {
-  ports: [{ port: 0, primary: true }],
+  ports: [{ port: 0, role: "primary" }],
   bind: [V4],
   interfacePrefixBlacklist: [],
   blacklist: [],
@@ -194,8 +194,8 @@ for (const implementation of IMPLEMENTATIONS) {
         {
           bind: [V4, SECOND_V4, V6],
           ports: [
-            { port: 0, primary: true },
-            { port: 0, primary: false },
+            { port: 0, role: "primary" },
+            { port: 0, role: "secondary" },
           ],
         },
         ({ bytes, from, socket }) => transport.send(socket, from, bytes.slice()),
@@ -226,7 +226,7 @@ for (const implementation of IMPLEMENTATIONS) {
     test("tells which address and port is taken and what to do, and closes what it opened", async () => {
       const taken = await plainSocket("127.0.0.1");
       const { port } = taken.address();
-      await assert.rejects(started({ bind: [V6, V4], ports: [{ port, primary: true }] }), (error: IoError) => {
+      await assert.rejects(started({ bind: [V6, V4], ports: [{ port, role: "primary" }] }), (error: IoError) => {
         assert.ok(error instanceof IoError);
         assert.equal(error.code, "EADDRINUSE");
         assert.equal(
@@ -244,8 +244,8 @@ for (const implementation of IMPLEMENTATIONS) {
       const { port } = taken.address();
       const transport = await started({
         ports: [
-          { port: 0, primary: true },
-          { port, primary: false },
+          { port: 0, role: "primary" },
+          { port, role: "secondary" },
         ],
       });
       assert.equal(transport.sockets().length, 1);

@@ -59,7 +59,7 @@ function print(line: object): void {
 
 const pool = new IdentityPool({ threads: 1, maxQueued: 16 });
 const transport = new DgramTransport({
-  ports: [{ port: Number(values.port), primary: true }],
+  ports: [{ port: Number(values.port), role: "primary" }],
   bind: values.bind.map((text) => parseIp(text)!),
   interfacePrefixBlacklist: [],
   blacklist: [],

@@ -70,6 +70,14 @@ export class DrivenSource implements MetricsSource {
     gauges: () => ({ members: 0, groups: 0, group_members: 0, bridge_routes: 0, bridged_groups: 0, parked: 0 }),
     evictions: () => ({ members: 0, group_members: 0, bridged_groups: 0, parked: 0 }),
   };
+  readonly nat = {
+    mapping: {
+      mapped: null,
+      requests: { "nat-pmp": { granted: 0, refused: 0 }, upnp: { granted: 0, refused: 0 } },
+      refusals: { "nat-pmp": "", upnp: "" },
+    },
+    portChanges: 0,
+  };
   readonly controller = {
     statistics: this.controllerStatistics,
     gauges: { sessions: 0, pushesWaiting: 0, pushesUnacknowledged: 0, revocationsPending: 0 },
