@@ -81,6 +81,8 @@ describe("the layers", () => {
 listen:
   port: 0
   secondaryPort: 9994
+  portMapping: false
+  tertiaryPort: 9995
   bind: [192.0.2.1, "::"]
   interfacePrefixBlacklist: [docker, br-]
   receiveBufferBytes: 65536
@@ -121,6 +123,7 @@ lowBandwidthMode: true
     assert.deepEqual([...config.bonding.peers], [[0x0123456789, "none"]]);
     assert.deepEqual(Object.values(config.limits), [1, 2, 3, 4, 5, 6, 7, 8, 9]);
     assert.deepEqual(Object.values(config.controller), [false, 101, 2, 3, 4, 5, 6, 7, 108]);
+    assert.deepEqual([config.listen.portMapping, config.listen.tertiaryPort], [false, 9995]);
     assert.deepEqual(showValue(config.listen.bind), ["192.0.2.1", "::"]);
     assert.deepEqual(showValue(config.api.allowManagementFrom), ["10.1.1.1/32", "192.168.0.0/16"]);
     assert.deepEqual(config.telemetry, { listen: { host: "::1", port: 9000 }, metricsFile: false, peerSeries: 3 });

@@ -32,6 +32,8 @@ describe("local.conf", () => {
     const { values, warnings } = settings(file);
     assert.deepEqual(shown(values), {
       "listen.secondaryPort": 9994,
+      "listen.tertiaryPort": 9995,
+      "listen.portMapping": false,
       "listen.interfacePrefixBlacklist": ["eth"],
       "api.allowManagementFrom": ["10.77.2.0/24"],
       lowBandwidthMode: false,
