@@ -29,6 +29,8 @@ const LOOKS_PER_MONITOR = 4;
 const MIN_LOOK_MS = 100;
 /** The other side answers no more often on one path (ECHO gate). */
 const MIN_PROBE_MS = 170;
+/** A link of which nothing was measured for so long is asked, too. */
+const MEASURE_MS = 5000;
 /** Ways that are no path yet (another of our addresses, another of the peer's) are tried so often, so many at once. */
 const EXPLORE_MS = 15_000;
 const MAX_EXPLORED = 16;
@@ -181,7 +183,10 @@ export class Bond implements PeerBond {
     const { path, measured } = link;
     const alive = link.isAlive(now, this.policy.failoverMs);
     const patience = alive ? Math.max(this.#monitorMs / 2, MIN_PROBE_MS) : this.policy.failoverMs;
-    if (link.socketIsOpen && now - path.lastIn >= this.#monitorMs && now - link.lastProbe >= patience) {
+    const silent = now - path.lastIn >= this.#monitorMs && now - link.lastProbe >= patience;
+    // A busy link would never be asked, and a peer that does not bond never tells how it is.
+    const unmeasured = now - Math.max(link.lastProbe, measured.lastReportIn) >= MEASURE_MS;
+    if (link.socketIsOpen && (silent || unmeasured)) {
       link.lastProbe = now;
       path.lastOut = now;
       this.#statistics.probes++;
