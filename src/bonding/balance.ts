@@ -140,7 +140,7 @@ abstract class ByFlow implements Selector {
   }
 
   review(now: Millis): void {
-    this.table.tidy(now, (link) => this.links.find(link.path.key) !== link);
+    this.table.tidy(now, (link) => this.links.get(link.key) !== link);
   }
 
   rotate(): boolean {

@@ -6,7 +6,7 @@ import type { Node } from "../node/node.ts";
 import { type Path, pathKey } from "../node/path.ts";
 import type { Peer } from "../node/peer.ts";
 import type { PeerBond } from "../node/peer-bond.ts";
-import type { Millis } from "../node/ports.ts";
+import type { LocalSocket, Millis } from "../node/ports.ts";
 import type { BondView, LinkView } from "../node/queries.ts";
 import type { Request } from "../node/request.ts";
 import { PATH_EXPIRATION_MS } from "../protocol/constants.ts";
@@ -16,7 +16,7 @@ import { Verb } from "../protocol/verbs.ts";
 import { ActiveBackup } from "./active-backup.ts";
 import { BalanceAware, BalanceXor, Broadcast, type Draw, RoundRobin } from "./balance.ts";
 import { carriesFrame } from "./flow.ts";
-import { Link, mayBeLink } from "./link.ts";
+import { Link, linkKey, mayBeLink } from "./link.ts";
 import { LinkSet } from "./link-set.ts";
 import { type BondPolicy, DEFAULT_LINK, POLICY_CODES } from "./policy.ts";
 import { RecentIds } from "./recent-ids.ts";
@@ -80,11 +80,11 @@ export class Bond implements PeerBond {
   }
 
   sent(path: Path, packet: Uint8Array, now: Millis): void {
-    this.#links.find(path.key)?.measured.sent(packet, now);
+    this.#links.ofPath(path.key)?.measured.sent(packet, now);
   }
 
   mtu(path: Path): number {
-    const mtu = path.mtuBytes || (this.#links.find(path.key)?.settings.mtu ?? 0);
+    const mtu = path.mtuBytes || (this.#links.ofPath(path.key)?.settings.mtu ?? 0);
     return mtu === 0 ? 0 : Math.min(Math.max(mtu, MIN_LINK_MTU), MAX_LINK_MTU);
   }
 
@@ -97,13 +97,18 @@ export class Bond implements PeerBond {
   /** An authenticated packet of the peer came straight from it. */
   heard(request: Request): void {
     const { verb, payload, packetId, answers, now } = request;
-    const link = this.#links.find(request.pathKey) ?? this.#adopt(request.pathKey, now);
+    const link = this.#links.ofPath(request.pathKey) ?? this.#adopt(request.pathKey, now);
     if (link === null) return;
     if (answers !== undefined) {
       const probe = this.peer.findProbe(answers, endpointKey(request.from));
       if (probe !== undefined) link.measured.answered(now - probe.at);
     }
-    if (carriesFrame(verb)) this.#selector.frameCame(link, verb, payload, now);
+    if (carriesFrame(verb)) {
+      if (link.chosenByPeer?.key !== request.pathKey) {
+        link.chosenByPeer = this.peer.findPath(request.pathKey)?.path ?? null;
+      }
+      this.#selector.frameCame(link, verb, payload, now);
+    }
     if (verb === Verb.QOS_MEASUREMENT || verb === Verb.ACK) return;
     if (link.measured.arrived(packetId, now)) this.#report(link, now);
   }
@@ -119,7 +124,7 @@ export class Bond implements PeerBond {
       return false;
     }
     this.#statistics.reportsIn++;
-    this.#links.find(key)?.measured.reported(records, now);
+    this.#links.ofPath(key)?.measured.reported(records, now);
     return true;
   }
 
@@ -146,31 +151,44 @@ export class Bond implements PeerBond {
     return this.policy.failoverMs / MONITOR_SHARE;
   }
 
-  /** Links are the peer's paths, where settings allow them. */
+  /** Links are made of the peer's paths, where settings allow them. */
   #sync(now: Millis): void {
-    const sockets = new Set(this.#node.ports.outbox.sockets().map(({ id }) => id));
-    const paths = new Set<Path>();
+    const sockets = new Map(this.#node.ports.outbox.sockets().map((socket) => [socket.id, socket]));
+    const known = new Set<Path>();
+    const open = new Map<Link, [Path, LocalSocket][]>();
+    this.#links.forgetPaths();
     for (const { path, lastReceive } of this.peer.paths) {
       if (now - lastReceive >= PATH_EXPIRATION_MS && lastReceive > 0) continue;
-      paths.add(path);
-      if (this.#links.find(path.key) === undefined) this.#add(path, now);
+      known.add(path);
+      const socket = sockets.get(path.socket);
+      const link = socket === undefined ? null : this.#join(path, socket, now);
+      if (link === null || socket === undefined) continue;
+      const paths = open.get(link);
+      if (paths === undefined) open.set(link, [[path, socket]]);
+      else paths.push([path, socket]);
     }
     for (const link of this.#links.all()) {
-      link.socketIsOpen = sockets.has(link.path.socket);
-      if (!paths.has(link.path)) this.#links.remove(link);
+      const paths = open.get(link);
+      link.socketIsOpen = paths !== undefined;
+      if (paths !== undefined) link.choosePath(paths, now, this.policy.failoverMs);
+      else if (!known.has(link.path)) this.#links.remove(link);
     }
   }
 
+  /** The link of a path that came between two looks; null if it may not be one. */
   #adopt(key: string, now: Millis): Link | null {
-    const entry = this.peer.findPath(key);
-    return entry === undefined ? null : this.#add(entry.path, now);
+    const path = this.peer.findPath(key)?.path;
+    const socket = this.#node.ports.outbox.sockets().find(({ id }) => id === path?.socket);
+    return path === undefined || socket === undefined ? null : this.#join(path, socket, now);
   }
 
-  #add(path: Path, now: Millis): Link | null {
-    const socket = this.#node.ports.outbox.sockets().find(({ id }) => id === path.socket);
-    if (socket === undefined || !mayBeLink(this.#settings(socket.device), path.endpoint.family)) return null;
-    const link = new Link(path, socket, this.policy, now);
-    this.#links.add(link);
+  /** Counts a path to its link, which is made if there is none. */
+  #join(path: Path, socket: LocalSocket, now: Millis): Link | null {
+    if (!mayBeLink(this.#settings(socket.device), path.endpoint.family)) return null;
+    const known = this.#links.get(linkKey(socket, path.endpoint));
+    const link = known ?? new Link(path, socket, this.policy, now);
+    if (known === undefined) this.#links.add(link);
+    this.#links.assign(path.key, link);
     return link;
   }
 
@@ -203,12 +221,12 @@ export class Bond implements PeerBond {
     this.#node.sender.onPath(link.path, packet, now);
   }
 
-  /** Tries the ways that are no path yet: from each of our addresses to each that the peer is known at. */
+  /** Tries the ways that are no path yet: from our known port on each address to each place where the peer is known. */
   #explore(now: Millis): void {
     const ways: { readonly socket: number; readonly endpoint: Endpoint }[] = [];
     const places = new Map(this.peer.paths.map(({ path: { endpoint } }) => [endpointKey(endpoint), endpoint]));
-    for (const { id, local, device } of this.#node.ports.outbox.sockets()) {
-      if (!mayBeLink(this.#settings(device), local.family)) continue;
+    for (const { id, local, device, primary } of this.#node.ports.outbox.sockets()) {
+      if (!primary || !mayBeLink(this.#settings(device), local.family)) continue;
       for (const endpoint of places.values()) {
         if (endpoint.family !== local.family || this.peer.findPath(pathKey(id, endpoint)) !== undefined) continue;
         if (this.#node.topology.mayUse(this.peer.address, endpoint)) ways.push({ socket: id, endpoint });
@@ -251,8 +269,8 @@ export class Bond implements PeerBond {
   }
 
   linkView(path: Path, now: Millis): LinkView | null {
-    const link = this.#links.find(path.key);
-    if (link === undefined) return null;
+    const link = this.#links.ofPath(path.key);
+    if (link?.path !== path) return null;
     const { device, localPort, measured, flows, settings } = link;
     return {
       device,

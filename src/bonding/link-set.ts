@@ -6,6 +6,8 @@ import type { BondPolicy } from "./policy.ts";
 export class LinkSet {
   readonly policy: BondPolicy;
   readonly #byKey = new Map<string, Link>();
+  /** By key of each of their paths (node/path.ts). */
+  #byPath = new Map<string, Link>();
   /** As of the last `review`, always in the same order. */
   eligible: readonly Link[] = [];
   #best: Link | null = null;
@@ -22,18 +24,34 @@ export class LinkSet {
     return this.#byKey.values();
   }
 
-  /** By key of its path (node/path.ts). */
-  find(key: string): Link | undefined {
+  /** By its own key (`linkKey`). */
+  get(key: string): Link | undefined {
     return this.#byKey.get(key);
   }
 
+  /** By the key of any of its paths (node/path.ts). */
+  ofPath(pathKey: string): Link | undefined {
+    return this.#byPath.get(pathKey);
+  }
+
   add(link: Link): void {
-    this.#byKey.set(link.path.key, link);
+    this.#byKey.set(link.key, link);
     this.eligible = ordered([...this.eligible, link]);
   }
 
+  /** A path belongs to a link, used or not. */
+  assign(pathKey: string, link: Link): void {
+    this.#byPath.set(pathKey, link);
+  }
+
+  /** Forgets which paths there are. */
+  forgetPaths(): void {
+    this.#byPath = new Map();
+  }
+
   remove(link: Link): void {
-    this.#byKey.delete(link.path.key);
+    this.#byKey.delete(link.key);
+    for (const [pathKey, its] of this.#byPath) if (its === link) this.#byPath.delete(pathKey);
     this.eligible = this.eligible.filter((other) => other !== link);
     if (this.#best === link) this.#best = null;
   }
@@ -77,6 +95,5 @@ function quickest(links: Iterable<Link>, now: Millis, policy: BondPolicy): Link 
 }
 
 function ordered(links: readonly Link[]): Link[] {
-  const text = ({ device, path }: Link) => `${device} ${path.key}`;
-  return [...links].sort((a, b) => (text(a) < text(b) ? -1 : 1));
+  return [...links].sort((a, b) => (a.key < b.key ? -1 : 1));
 }

@@ -1,9 +1,12 @@
 /**
- * A link: one path of a bond, with what is set for its interface, whether it works, and how well.
+ * A link: an uplink of ours and an address of the peer, with the path between them that is used, what is set for the
+ * uplink's interface, whether it works, and how well. Several ports at either end (vl1-behaviour.md §7) are several
+ * paths, but they fail and get slow together, so they are one link.
  * Facts: vl1-behaviour.md §8.
  */
 import type { Path } from "../node/path.ts";
 import type { LocalSocket, Millis } from "../node/ports.ts";
+import { type Endpoint, endpointKey } from "../protocol/inet-address.ts";
 import { Measurements } from "./measurements.ts";
 import { type BondPolicy, DEFAULT_LINK, type LinkSettings } from "./policy.ts";
 
@@ -16,11 +19,17 @@ const FLAP_MS = 60_000;
 const MIN_REFRACTORY_MS = 8000;
 const MAX_REFRACTORY_MS = 600_000;
 
+/** Which link a path belongs to: text that paths of one uplink to one address of the peer have in common. */
+export function linkKey({ device, local }: LocalSocket, { family, ip }: Endpoint): string {
+  const uplink = device || endpointKey({ ...local, port: 0 });
+  return `${uplink} ${endpointKey({ family, ip, port: 0 })}`;
+}
+
 export class Link {
-  readonly path: Path;
+  /** See `linkKey`. */
+  readonly key: string;
   /** Interface of the local socket, "" if that is not known. */
   readonly device: string;
-  readonly localPort: number;
   readonly settings: LinkSettings;
   readonly measured: Measurements;
   readonly addedAt: Millis;
@@ -32,19 +41,53 @@ export class Link {
   lastProbe: Millis = 0;
   /** May be used, as of the last look. */
   eligible = true;
+  /** The path of this link that the peer chose for its last frame. */
+  chosenByPeer: Path | null = null;
+  #path: Path;
+  #socket: LocalSocket;
   #isUp = true;
   #upSince: Millis;
   #refractoryMs = 0;
   #refractoryUntil: Millis = 0;
 
   constructor(path: Path, socket: LocalSocket, policy: BondPolicy, now: Millis) {
-    this.path = path;
+    this.key = linkKey(socket, path.endpoint);
+    this.#path = path;
+    this.#socket = socket;
     this.device = socket.device ?? "";
-    this.localPort = socket.local.port;
     this.settings = policy.links.get(this.device) ?? DEFAULT_LINK;
     this.measured = new Measurements(now);
     this.addedAt = now;
     this.#upSince = now;
+  }
+
+  /** The path that is used. */
+  get path(): Path {
+    return this.#path;
+  }
+
+  get localPort(): number {
+    return this.#socket.local.port;
+  }
+
+  /**
+   * Uses the best of its paths: one that works, from the port that we are known by (that is what both sides have in
+   * common), that the peer uses too, or else the one in use. `paths` is not empty.
+   */
+  choosePath(paths: readonly (readonly [Path, LocalSocket])[], now: Millis, failoverMs: number): void {
+    const rank = (path: Path, socket: LocalSocket) =>
+      (now - path.lastIn < failoverMs ? 8 : 0) +
+      (socket.primary ? 4 : 0) +
+      (path === this.chosenByPeer ? 2 : 0) +
+      (path === this.#path ? 1 : 0);
+    let best = Number.NEGATIVE_INFINITY;
+    for (const [path, socket] of paths) {
+      const its = rank(path, socket);
+      if (its < best || (its === best && path.lastIn <= this.#path.lastIn)) continue;
+      best = its;
+      this.#path = path;
+      this.#socket = socket;
+    }
   }
 
   /** Heard within the failover interval. */

@@ -5,7 +5,7 @@
  */
 import type { Identity } from "../identity/identity.ts";
 import { PATH_EXPIRATION_MS } from "../protocol/constants.ts";
-import { type Endpoint, endpointKey, endpointsEqual } from "../protocol/inet-address.ts";
+import { type Endpoint, endpointKey, endpointsEqual, ipsEqual } from "../protocol/inet-address.ts";
 import { NO_SLOT } from "./address-index.ts";
 import type { Node } from "./node.ts";
 import { Path, pathKey, UNKNOWN_LATENCY_MS } from "./path.ts";
@@ -28,15 +28,19 @@ export function rememberPeers(node: Node, peers: Iterable<CachedPeer>, now: Mill
 }
 
 function usablePaths(node: Node, cached: CachedPeer, sockets: SocketChoice, now: Millis): StoredPath[] {
-  const paths: StoredPath[] = [];
-  for (const { endpoint, local, lastReceive } of cached.paths) {
-    if (!node.topology.mayUse(cached.identity.address, endpoint)) continue;
-    const socket = sockets.choose(local, endpoint);
-    if (socket === null) continue;
-    const heard = Math.min(lastReceive, now);
-    paths.push({ socket, endpoint, lastReceive: heard, lastOut: 0, latencyMs: UNKNOWN_LATENCY_MS, priority: 1 });
+  const ways = cached.paths.map(({ local, endpoint, lastReceive }) => {
+    return { ...sockets.choose(local, endpoint), endpoint, lastReceive: Math.min(lastReceive, now) };
+  });
+  // What used a socket that is gone may be the same way as another that is still there: that one was proven.
+  ways.sort((a, b) => Number(b.isSame) - Number(a.isSame) || b.lastReceive - a.lastReceive);
+  const paths = new Map<string, StoredPath>();
+  for (const { socket, endpoint, lastReceive } of ways) {
+    if (socket === null || !node.topology.mayUse(cached.identity.address, endpoint)) continue;
+    const key = pathKey(socket, endpoint);
+    if (paths.has(key)) continue;
+    paths.set(key, { socket, endpoint, lastReceive, lastOut: 0, latencyMs: UNKNOWN_LATENCY_MS, priority: 1 });
   }
-  return paths;
+  return [...paths.values()];
 }
 
 function rememberNew(node: Node, cached: CachedPeer, paths: readonly StoredPath[], now: Millis): void {
@@ -76,18 +80,24 @@ function refreshKnown(node: Node, peer: Peer, cached: CachedPeer, paths: readonl
   node.installRoute(peer, now);
 }
 
+/** A socket for a remembered path, null if there is none; `isSame` if it was used before the restart, too. */
+interface Choice {
+  readonly socket: number | null;
+  readonly isSame: boolean;
+}
+
 /** Which of our sockets a remembered path uses. */
 class SocketChoice {
   readonly #sockets: readonly LocalSocket[];
   /** By local address and family of the other side. */
-  readonly #chosen = new Map<string, number | null>();
+  readonly #chosen = new Map<string, Choice>();
 
   constructor(sockets: readonly LocalSocket[]) {
     this.#sockets = sockets;
   }
 
-  /** The one that was used; after a change of addresses, the first of the same family; null if there is none. */
-  choose(local: Endpoint | null, remote: Endpoint): number | null {
+  /** The one that was used; else, as ports and addresses change, one of the same address, or of the same family. */
+  choose(local: Endpoint | null, remote: Endpoint): Choice {
     const key = `${remote.family}${local === null ? "" : endpointKey(local)}`;
     let chosen = this.#chosen.get(key);
     if (chosen === undefined) {
@@ -97,9 +107,12 @@ class SocketChoice {
     return chosen;
   }
 
-  #find(local: Endpoint | null, remote: Endpoint): number | null {
+  #find(local: Endpoint | null, remote: Endpoint): Choice {
     const candidates = this.#sockets.filter((socket) => socket.local.family === remote.family);
     const same = candidates.find((socket) => local !== null && endpointsEqual(socket.local, local));
-    return (same ?? candidates.find((socket) => socket.primary) ?? candidates[0])?.id ?? null;
+    if (same !== undefined) return { socket: same.id, isSame: true };
+    const primary = candidates.filter((socket) => socket.primary);
+    const here = primary.find((socket) => local !== null && ipsEqual(socket.local, local));
+    return { socket: (here ?? primary[0] ?? candidates[0])?.id ?? null, isSame: false };
   }
 }

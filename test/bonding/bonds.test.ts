@@ -45,6 +45,26 @@ describe("active-backup", () => {
     }
   }
 
+  for (const far of [null, makePolicy("active-backup", { failoverMs: 1000 })]) {
+    test(`has one link for each uplink however many ports there are (${far === null ? "near" : "both"})`, () => {
+      const uplinks = new Uplinks(makePolicy("active-backup", { failoverMs: 1000 }), far, [30_001, 40_001]);
+      const { network, a, b } = uplinks;
+      const paths = () => a.host.views.peer(b.host.address, network.now)!.paths;
+      assert.ok(paths().length > 2, "every port is a path");
+      assert.deepEqual([uplinks.bondOf(a)!.totalLinks, uplinks.bondOf(a)!.aliveLinks], [2, 2]);
+      const links = paths().filter(({ link }) => link !== undefined);
+      assert.deepEqual(links.map(({ link, endpoint }) => [link!.device, link!.localPort, endpoint.port]).sort(), [
+        ["eth0", 9993, 9993],
+        ["eth1", 9993, 9993],
+      ]);
+      const used = uplinks.inUse;
+      uplinks.cut.add(UPLINKS[used]!);
+      const { longestMs } = uplinks.ping(10_000);
+      assert.ok(longestMs <= 1200 + (far === null ? 2000 : 0), `${longestMs} ms without an answer`);
+      assert.equal(uplinks.inUse, 1 - used);
+    });
+  }
+
   const primary = new Map([["eth1", { ...DEFAULT_LINK, mode: "primary" as const }]]);
 
   test("prefers a primary link, and returns to it when it works again", () => {

@@ -35,13 +35,15 @@ export class Uplinks {
   readonly cut = new Set<string>();
   #sent = 0;
 
-  /** `far`: the policy of the other side. */
-  constructor(near: BondPolicy, far: BondPolicy | null = null, seed = 3) {
+  /** `far`: the policy of the other side. Everybody has these further ports besides 9993. */
+  constructor(near: BondPolicy, far: BondPolicy | null = null, furtherPorts: readonly number[] = [], seed = 3) {
     const network = new VirtualNetwork({ seed, latencyMs: 5 });
+    const socketsOf = (ips: readonly string[]) =>
+      [9993, ...furtherPorts].flatMap((port) => ips.map((ip) => `${ip}/${port}`));
     this.network = network;
     network.add({ identity: ROOT, planet: PLANET, addresses: ["64.0.0.1/9993"] });
-    const a = network.add({ identity: A, planet: PLANET, addresses: UPLINKS.map((ip) => `${ip}/9993`) });
-    const b = network.add({ identity: B, planet: PLANET, addresses: [`${FAR}/9993`] });
+    const a = network.add({ identity: A, planet: PLANET, addresses: socketsOf(UPLINKS) });
+    const b = network.add({ identity: B, planet: PLANET, addresses: socketsOf([FAR]) });
     this.bonds = new Bonds(a.node, settingsFor(near));
     this.farBonds = far === null ? null : new Bonds(b.node, settingsFor(far));
     this.a = new TestMember(network, a, NETWORK, CONTROLLER);

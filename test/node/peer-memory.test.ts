@@ -181,6 +181,22 @@ describe("a root with many more peers than objects", () => {
     assert.equal(root.views.gauges(network.now).adoption[0]!.current, 2);
   });
 
+  test("remembers a way once, and by the port that it was proven on, though other ports are gone", () => {
+    const { now } = new VirtualNetwork();
+    const endpoint = parseEndpoint("192.31.196.9/9993")!;
+    const by = (local: string, age: number) => ({ endpoint, local: parseEndpoint(local)!, lastReceive: now - age });
+    const peer = { ...cachedPeer(1, now - 10), paths: [] as CachedPeer["paths"] };
+    const pathsOf = (paths: CachedPeer["paths"]) => {
+      const { network, root } = rooted([{ ...peer, paths }], {});
+      return root.views
+        .peers(network.now)
+        .flatMap(({ paths: its }) => its.map(({ socket, lastReceive }) => [socket, lastReceive]));
+    };
+    const gone = [by("192.88.99.10/31000", 10), by("192.88.99.10/32000", 20)];
+    assert.deepEqual(pathsOf([...gone, by(ROOT_AT, 500)]), [[1, now - 500]]);
+    assert.deepEqual(pathsOf(gone), [[1, now - 10]]);
+  });
+
   test("counts them in steps, drops their expired paths and forgets who was silent for a month", () => {
     const start = new VirtualNetwork().now;
     const month = 30 * 24 * 3600 * 1000;

@@ -12,7 +12,14 @@ import { Node, type NodeOptions } from "../../src/node/node.ts";
 import { PhysicalRules } from "../../src/node/physical.ts";
 import type { CachedPeer, Datagram, LocalSocket, NodeEvent } from "../../src/node/ports.ts";
 import { NodeViews } from "../../src/node/views.ts";
-import { type Endpoint, endpointKey, formatEndpoint, parseEndpoint, parseIp } from "../../src/protocol/inet-address.ts";
+import {
+  type Endpoint,
+  endpointKey,
+  formatEndpoint,
+  formatIp,
+  parseEndpoint,
+  parseIp,
+} from "../../src/protocol/inet-address.ts";
 import { Root } from "../../src/root/root.ts";
 import type { World } from "../../src/world/world.ts";
 
@@ -124,11 +131,13 @@ export class Host {
 
   constructor(network: VirtualNetwork, options: HostOptions) {
     this.nat = options.nat;
-    this.sockets = options.addresses.map((text, index) => ({
+    const locals = options.addresses.map((text) => parseEndpoint(text)!);
+    const ips = [...new Set(locals.map(({ ip }) => formatIp(ip)))];
+    this.sockets = locals.map((local, index) => ({
       id: index + 1,
-      local: parseEndpoint(text)!,
-      primary: index === 0,
-      device: `eth${index}`,
+      local,
+      primary: local.port === locals[0]!.port,
+      device: `eth${ips.indexOf(formatIp(local.ip))}`,
     }));
     const dice = new Dice(network.seed * 7919 + network.hosts.length + 1);
     const table = PeerTable.create(1024, dice.fill);
