@@ -155,9 +155,17 @@ abstract class ByFlow implements Selector {
   protected abstract choose(flow: number, working: readonly Link[]): Link;
 }
 
+/**
+ * The reference takes the flow itself (§8). But Linux gives a program's connections ports of one parity, so with two
+ * links all of them would be on the same one.
+ */
+function mixed(flow: number): number {
+  return Math.imul(flow, 0x9e3779b1) >>> 16;
+}
+
 export class BalanceXor extends ByFlow {
   protected override choose(flow: number, working: readonly Link[]): Link {
-    return working[flow % working.length]!;
+    return working[mixed(flow) % working.length]!;
   }
 }
 

@@ -166,10 +166,11 @@ describe("balance-xor", () => {
       assert.deepEqual([...counts].sort(), [0, 10]);
       return counts.indexOf(10);
     });
-    assert.deepEqual(
-      [0, 1].map((uplink) => used.filter((one) => one === uplink).length),
-      [16, 16],
-    );
+    // All of them, and those of one parity, as Linux gives them to a program.
+    for (const its of [used, used.filter((_, i) => i % 2 === 0), used.filter((_, i) => i % 2 === 1)]) {
+      const share = its.filter((uplink) => uplink === 0).length / its.length;
+      assert.ok(share > 0.25 && share < 0.75, `${share} of the flows are on the first uplink`);
+    }
     assert.equal(uplinks.bonds.gauges(network.now).flows, FLOWS.length);
   });
 
