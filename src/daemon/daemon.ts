@@ -225,6 +225,7 @@ export class Daemon {
       subscribers: root.multicast,
       hurry: () => this.#reactor.hurry(),
       keepToInterfaces: (keep) => this.#bonding.keepToInterfaces(keep),
+      turn: this.#plane.turn,
     });
     this.#undo.push(() => this.#leaf.close());
   }

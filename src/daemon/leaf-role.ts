@@ -8,6 +8,7 @@ import { now } from "../io/clock.ts";
 import { HostNetwork } from "../io/linux/host-network.ts";
 import { type Libc, loadLibc } from "../io/linux/libc.ts";
 import { deviceGroups } from "../io/linux/multicast-groups.ts";
+import type { Turn } from "../io/turn.ts";
 import { takesDefaultRoute } from "../leaf/host-plan.ts";
 import { Leaf } from "../leaf/leaf.ts";
 import { DEFAULT_LOCAL_SETTINGS, type LocalSettings } from "../leaf/local-settings.ts";
@@ -36,6 +37,8 @@ export interface LeafRoleOptions {
   readonly hurry: () => void;
   /** As in io/transport.ts. */
   readonly keepToInterfaces: (keep: boolean) => boolean;
+  /** Around what interfaces hand on. */
+  readonly turn: Turn;
 }
 
 /** What passed through all interfaces. */
@@ -68,7 +71,7 @@ export class LeafRole implements NetworkMembership {
     const { node, home, config, log, subscribers } = options;
     this.#options = options;
     this.#directory = new NetworksDirectory(home.path);
-    this.#host = config.leaf.tap ? openHost(log) : null;
+    this.#host = config.leaf.tap ? openHost(log, options.turn) : null;
     this.leaf = new Leaf(
       node,
       {
@@ -288,14 +291,14 @@ export class LeafRole implements NetworkMembership {
 }
 
 /** Null, with a word in the log, where interfaces cannot be had. */
-function openHost(log: Logger): InterfaceHost | null {
+function openHost(log: Logger, turn: Turn): InterfaceHost | null {
   const libc: Libc | null = loadLibc();
   if (libc === null) {
     log.info("networks are joined without interfaces: this needs Linux on x64 or arm64, and the koffi package");
     return null;
   }
-  const taps = new Taps(libc, (error) =>
-    log.error({ err: error }, "the thread that reads interfaces died; it is started again"),
-  );
+  const onCrash = (error: Error) =>
+    log.error({ err: error }, "the thread that reads interfaces died; it is started again");
+  const taps = new Taps(libc, onCrash, turn);
   return { taps, host: new HostNetwork(libc), log };
 }

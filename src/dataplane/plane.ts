@@ -10,6 +10,7 @@ import type { SocketOptions } from "../io/local-sockets.ts";
 import { cores } from "../io/process.ts";
 import { randomFill } from "../io/random.ts";
 import type { Transport } from "../io/transport.ts";
+import { Turn } from "../io/turn.ts";
 import type { Node } from "../node/node.ts";
 import { DROP_REASONS } from "../node/statistics.ts";
 import type { Address } from "../protocol/address.ts";
@@ -55,11 +56,14 @@ export class Plane {
   readonly transport: Transport;
   readonly table: PeerTable;
   readonly pairs: PairMemory;
+  /** Around everything that is handed to the node, or comes from interfaces. */
+  readonly turn: Turn;
   readonly #workers: RelayWorkers | null;
   #reactor: Reactor | null = null;
 
   constructor(options: PlaneOptions) {
     this.#workers = makeWorkers(options);
+    this.turn = this.#workers?.turn ?? new Turn();
     const libc = loadLibc();
     if (this.#workers !== null && libc !== null) {
       this.transport = new LinuxTransport(libc, options.sockets, this.#workers);

@@ -9,6 +9,7 @@ import { adviseHugePages } from "../io/linux/huge-pages.ts";
 import { errnoName, type Libc } from "../io/linux/libc.ts";
 import type { ReaderTraffic, SharedSocket, SocketReaders } from "../io/linux/linux-transport.ts";
 import { hasSegmentation } from "../io/linux/udp.ts";
+import { Turn } from "../io/turn.ts";
 import type { Datagram, Random } from "../node/ports.ts";
 import type { Address } from "../protocol/address.ts";
 import { PairMemory } from "../root/pair-memory.ts";
@@ -62,6 +63,7 @@ interface Thread {
 
 export class RelayWorkers implements SocketReaders {
   readonly maxSockets = MAX_SOCKETS;
+  readonly turn = new Turn();
   readonly table: PeerTable;
   readonly pairs: PairMemory;
   readonly #options: RelayWorkersOptions;
@@ -91,6 +93,7 @@ export class RelayWorkers implements SocketReaders {
     this.#reader = new RingReader(
       this.#threads.map(({ ring }) => ring),
       this.#bell,
+      this.turn,
     );
     const addressOf = (view: Uint8Array) => options.libc.addressOf(view);
     this.table = PeerTable.create(options.maxPeers, options.random, this.#grace(), addressOf);

@@ -1,5 +1,6 @@
 /** Main's end of the rings: sleeps until a worker rings, then hands on what is there, a little at a time. */
 import { readSockaddr } from "../io/linux/sockaddr.ts";
+import type { Turn } from "../io/turn.ts";
 import type { Datagram } from "../node/ports.ts";
 import type { Address } from "../protocol/address.ts";
 import type { Endpoint } from "../protocol/inet-address.ts";
@@ -31,11 +32,13 @@ export class RingReader {
   notices: Notices = { pairDue: () => {}, seenElsewhere: () => {} };
   readonly #rings: readonly Ring[];
   readonly #bell: Int32Array;
+  readonly #turnOfWork: Turn;
   #stopped = false;
 
-  constructor(rings: readonly Ring[], bell: Int32Array) {
+  constructor(rings: readonly Ring[], bell: Int32Array, turn: Turn) {
     this.#rings = rings;
     this.#bell = bell;
+    this.#turnOfWork = turn;
   }
 
   start(): void {
@@ -52,7 +55,7 @@ export class RingReader {
     if (this.#stopped) return;
     const heard = Atomics.load(this.#bell, 0);
     let more = false;
-    for (const ring of this.#rings) more = this.#drain(ring) || more;
+    for (const ring of this.#rings) more = this.#turnOfWork.run(() => this.#drain(ring)) || more;
     if (more) setImmediate(this.#turn);
     else awaitBell(this.#bell, heard, this.#turn);
   };

@@ -6,6 +6,7 @@ import type { Worker } from "node:worker_threads";
 import { EventFd } from "../io/linux/event-fd.ts";
 import { errnoName, type Libc } from "../io/linux/libc.ts";
 import { openTapDevice } from "../io/linux/tap.ts";
+import { Turn } from "../io/turn.ts";
 import { awaitBell } from "./bell.ts";
 import { Kind, Ring, type RingRecord } from "./ring.ts";
 import { startThread } from "./start-thread.ts";
@@ -59,6 +60,7 @@ export class Taps {
   readonly #libc: Libc;
   readonly #workerFile: URL | undefined;
   readonly #onCrash: (error: Error) => void;
+  readonly #turnOfWork: Turn;
   readonly #memory = new TapMemory();
   readonly #ring = Ring.create(RING_BYTES);
   readonly #bell = new Int32Array(new SharedArrayBuffer(8));
@@ -75,12 +77,13 @@ export class Taps {
   #stopped = false;
 
   /**
-   * `onCrash` hears of a reader that died; it is started again. `workerFile` is another program for it: how tests make
-   * one crash.
+   * `onCrash` hears of a reader that died; it is started again. `turn` is around what is handed on. `workerFile` is
+   * another program for the reader: how tests make one crash.
    */
-  constructor(libc: Libc, onCrash: (error: Error) => void, workerFile?: URL) {
+  constructor(libc: Libc, onCrash: (error: Error) => void, turn = new Turn(), workerFile?: URL) {
     this.#libc = libc;
     this.#onCrash = onCrash;
+    this.#turnOfWork = turn;
     this.#workerFile = workerFile;
     this.#wake = new EventFd(libc);
   }
@@ -181,7 +184,7 @@ export class Taps {
     if (this.#stopped) return;
     const heard = Atomics.load(this.#bell, 0);
     this.#closeRetired(this.#memory.acknowledged);
-    if (this.#drain()) setImmediate(this.#turn);
+    if (this.#turnOfWork.run(() => this.#drain())) setImmediate(this.#turn);
     else awaitBell(this.#bell, heard, this.#turn);
   };
 

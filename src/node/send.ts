@@ -7,7 +7,7 @@
 import type { Address } from "../protocol/address.ts";
 import { armor, armorTrustedPath, PeerKey } from "../protocol/armor.ts";
 import { compressPayload } from "../protocol/compression.ts";
-import { maxPacketBytes, splitPacket } from "../protocol/fragment.ts";
+import { evenPieceBytes, maxPacketBytes, splitPacket } from "../protocol/fragment.ts";
 import { type Endpoint, endpointKey } from "../protocol/inet-address.ts";
 import { markFragmented, newPacket, packetIdOf } from "../protocol/packet.ts";
 import { Verb } from "../protocol/verbs.ts";
@@ -114,13 +114,13 @@ export class Sender {
     }
     if (bond !== undefined) this.#bonded(bond, path, packet, mtu, trusted, now);
     else if (packet.length <= mtu) this.onPath(path, packet, now);
-    else this.#pieces(path, splitPacket(packet, mtu), now);
+    else this.#pieces(path, splitPacket(packet, evenPieceBytes(packet.length, mtu)), now);
     return true;
   }
 
   /** Puts a finished packet on its path and on those that get a copy: the same bytes, in pieces of the same size. */
   #bonded(bond: PeerBond, path: Path, packet: Uint8Array, mtu: number, trusted: bigint, now: Millis): void {
-    const pieces = packet.length <= mtu ? null : splitPacket(packet, mtu);
+    const pieces = packet.length <= mtu ? null : splitPacket(packet, evenPieceBytes(packet.length, mtu));
     for (const way of [path, ...bond.copies]) {
       if (way !== path && this.#topology.physical.trustedPathId(way.endpoint) !== trusted) continue;
       bond.sent(way, packet, now);

@@ -92,6 +92,17 @@ export function splitPacket(armored: Uint8Array, mtu: number): Uint8Array[] {
   return datagrams;
 }
 
+/**
+ * The size to cut a packet of `length` bytes at, so that it has as few pieces as with `mtu` and they are of one length,
+ * but for the last, which may be a little shorter. Receivers put together whatever lengths come (§3); a kernel that
+ * cuts one message into datagrams (UDP_SEGMENT) takes only equal ones.
+ */
+export function evenPieceBytes(length: number, mtu: number): number {
+  if (length <= mtu) return mtu;
+  const pieces = 1 + Math.ceil((length - mtu) / (mtu - FRAGMENT_HEADER_BYTES));
+  return Math.ceil((length - FRAGMENT_HEADER_BYTES) / pieces) + FRAGMENT_HEADER_BYTES;
+}
+
 export interface ReassemblyOptions {
   /** Incomplete packets held at once. */
   readonly capacity?: number;

@@ -9,6 +9,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { type Tap, Taps } from "../../src/dataplane/taps.ts";
 import { HostNetwork } from "../../src/io/linux/host-network.ts";
 import { loadLibc } from "../../src/io/linux/libc.ts";
+import { Turn } from "../../src/io/turn.ts";
 import { parsePrefix } from "../../src/protocol/inet-address.ts";
 import { enterOwnNetwork, ip, ipJson } from "../support/own-network.ts";
 import { answerLikeAHost } from "../support/tap-host.ts";
@@ -39,7 +40,10 @@ describe("TAP devices", { skip }, () => {
 
   function makeTaps(workerFile?: URL) {
     const crashes: Error[] = [];
-    const one = { taps: new Taps(libc, (error) => crashes.push(error), workerFile), sockets: [] as Socket[] };
+    const one = {
+      taps: new Taps(libc, (error) => crashes.push(error), new Turn(), workerFile),
+      sockets: [] as Socket[],
+    };
     open.push(one);
     return { taps: one.taps, crashes, sockets: one.sockets };
   }

@@ -116,5 +116,34 @@ describe("sockets by system calls", { skip: libc === null && "no koffi here" }, 
     });
   }
 
+  test("send what was gathered in one message, cut again into what it was", () => {
+    const port = 20_000 + ((process.pid + 3) % 20_000);
+    const to = makeEndpoint(parseIp("127.0.0.1")!, port);
+    const receiver = opened(`127.0.0.1/${port}`);
+    const from = opened("127.0.0.1/0");
+    const sender = new DatagramSender(libc!);
+    const gather = (text: string) => sender.gather(from, to, Buffer.from(text));
+    assert.ok(["first", "other", "end"].every(gather));
+    assert.ok(!gather("late"), "nothing follows a shorter one");
+    assert.deepEqual([sender.gathered, sender.gatheredBytes], [3, 13]);
+    assert.equal(sender.sendGathered(), null);
+    sender.forgetGathered();
+    assert.deepEqual(
+      [1, 2, 3, 4].map(() => tryReceive(receiver)),
+      ["first", "other", "end", null],
+    );
+    assert.ok(gather("one"));
+    assert.ok(!gather("longer"));
+    assert.ok(!sender.gather(from, makeEndpoint(parseIp("127.0.0.1")!, port + 1), Buffer.from("two")), "another place");
+    assert.ok(!sender.gather(receiver, to, Buffer.from("two")), "another socket");
+    assert.ok(gather("two"));
+    const single: (string | null)[] = [];
+    sender.sendGatheredSingly((failed) => single.push(failed));
+    sender.forgetGathered();
+    assert.deepEqual([...single, tryReceive(receiver), tryReceive(receiver)], [null, null, "one", "two"]);
+    for (let i = 0; i < 64; i++) assert.ok(gather("x"));
+    assert.ok(!gather("x"), "no more than the kernel takes");
+  });
+
   test("can be segmented by every kernel that we know", () => assert.equal(hasSegmentation(libc!), true));
 });

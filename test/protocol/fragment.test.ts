@@ -3,6 +3,7 @@ import { describe, test } from "node:test";
 import fc from "fast-check";
 import { MAX_FRAGMENTS, MAX_PACKET_BYTES } from "../../src/protocol/constants.ts";
 import {
+  evenPieceBytes,
   fragmentDestination,
   fragmentHops,
   fragmentNumber,
@@ -128,6 +129,23 @@ describe("a packet longer than the MTU", () => {
         else assert.deepEqual(feed(new Reassembly(), "a", datagrams.toReversed()), [packet]);
       }),
       { seed: 8, numRuns: 150 },
+    );
+  });
+
+  test("can be cut into as few pieces of one length", () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 1400, max: 10324 }), fc.integer({ min: 29, max: 10024 }), (mtu, length) => {
+        fc.pre(length <= maxPacketBytes(mtu));
+        const packet = junkPacket(5n, length);
+        const size = evenPieceBytes(length, mtu);
+        const datagrams = splitPacket(packet, size);
+        assert.equal(datagrams.length, splitPacket(packet, mtu).length);
+        if (length <= mtu) return;
+        assert.ok(size <= mtu && datagrams.slice(0, -1).every((one) => one.length === size));
+        assert.ok(datagrams.at(-1)!.length > size - datagrams.length && datagrams.at(-1)!.length <= size);
+        assert.deepEqual(feed(new Reassembly(), "a", datagrams), [packet]);
+      }),
+      { seed: 9, numRuns: 150 },
     );
   });
 

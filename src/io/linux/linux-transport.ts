@@ -1,7 +1,7 @@
 /**
  * The transport of Linux by system calls. Its sockets are opened here, several on each local address and port, and
  * read by others: threads that wait in poll and hand on what they do not deal with themselves. What is sent through
- * this object leaves at once, from the address and port that were asked.
+ * this object leaves by the end of the turn, from the address and port that were asked.
  * Facts: vl1-behaviour.md §7, local-api.md §4–§5 (`bind`, blacklists).
  */
 import type { Datagram, LocalSocket } from "../../node/ports.ts";
@@ -19,8 +19,9 @@ import {
   wantedSockets,
 } from "../local-sockets.ts";
 import type { BindProblem, Transport, TransportStatistics } from "../transport.ts";
+import type { Turn } from "../turn.ts";
 import { ENFILE, type Libc, SystemError } from "./libc.ts";
-import { DatagramSender } from "./sender.ts";
+import { DatagramSender, MAX_DATAGRAM_BYTES } from "./sender.ts";
 import { bindToDevice, hasSegmentation, openUdpSocket } from "./udp.ts";
 
 /** A local address and port, and one descriptor of it for each reader. */
@@ -38,6 +39,8 @@ export type ReaderTraffic = Pick<
 export interface SocketReaders {
   /** Each needs a descriptor of its own for every local address. */
   readonly count: number;
+  /** Around what they hand to `receive`. */
+  readonly turn: Turn;
   /** They read no more sockets than this. */
   readonly maxSockets: number;
   /** Starts reading; datagrams that somebody else has to deal with are handed to `receive`. */
@@ -57,6 +60,11 @@ interface OpenSocket extends SharedSocket {
 }
 
 const SEND_BUFFER_BYTES = 4 << 20;
+/** What the kernel says when it does not cut a message: not on that way, or not that size. */
+const REFUSALS = new Set(["EINVAL", "EIO", "EMSGSIZE", "EOPNOTSUPP"]);
+/** After so many in a row nothing is gathered for so many datagrams. */
+const MAX_REFUSALS = 16;
+const DATAGRAMS_UNGATHERED = 10_000;
 
 export class LinuxTransport implements Transport {
   #options: SocketOptions;
@@ -71,7 +79,11 @@ export class LinuxTransport implements Transport {
   /** Scans run one after the other; this is the end of the line. */
   #scans: Promise<void> = Promise.resolve();
   #closing: Promise<void> | null = null;
-  readonly #segment: boolean;
+  readonly #segments: boolean;
+  /** Messages in a row that the kernel did not cut. */
+  #refusals = 0;
+  /** Datagrams that still leave singly. */
+  #ungathered = 0;
   #keptToInterfaces = false;
   #bytesOut = 0;
   #datagramsOut = 0;
@@ -82,7 +94,8 @@ export class LinuxTransport implements Transport {
     this.#options = options;
     this.#readers = readers;
     this.#sender = new DatagramSender(libc);
-    this.#segment = hasSegmentation(libc);
+    this.#segments = hasSegmentation(libc);
+    readers.turn.atEnd(() => this.#flush());
   }
 
   get ports(): readonly PortChoice[] {
@@ -161,37 +174,70 @@ export class LinuxTransport implements Transport {
     return this.#closing;
   }
 
+  /** In a turn it leaves with others at the turn's end, else at once. */
   send(socket: number, to: Endpoint, bytes: Uint8Array, ttl?: number): void {
     const open = this.#sockets.get(socket);
-    let failed: string | null;
-    if (open === undefined) failed = "NO_SOCKET";
-    else if (open.local.family !== to.family || to.port === 0) failed = "BAD_ENDPOINT";
-    else failed = this.#sender.send(open.fds[0]!, to, bytes, ttl);
-    if (failed !== null) {
-      this.#sendErrorsByCode[failed] = (this.#sendErrorsByCode[failed] ?? 0) + 1;
-      return;
+    if (open === undefined) return this.#failed("NO_SOCKET", 1);
+    if (open.local.family !== to.family || to.port === 0) return this.#failed("BAD_ENDPOINT", 1);
+    if (bytes.length > MAX_DATAGRAM_BYTES) return this.#failed("EMSGSIZE", 1);
+    const fd = open.fds[0]!;
+    if (ttl !== undefined) return this.#sendAlone(fd, to, bytes, ttl);
+    if (!this.#sender.gather(fd, to, bytes)) {
+      this.#flush();
+      this.#sender.gather(fd, to, bytes);
     }
-    this.#datagramsOut++;
-    this.#bytesOut += bytes.length;
+    if (this.#ungathered > 0) this.#ungathered--;
+    if (!this.#segments || !this.#readers.turn.isOpen || this.#ungathered > 0) this.#flush();
   }
 
   /** As one message that the kernel cuts, where it can and the way allows; else one by one. */
   sendPieces(socket: number, to: Endpoint, pieces: readonly Uint8Array[]): void {
-    const open = this.#sockets.get(socket);
-    if (this.#segment && open !== undefined && open.local.family === to.family && to.port !== 0) {
-      const failed = this.#sender.sendSegmented(open.fds[0]!, to, pieces);
-      if (failed === null) {
-        this.#datagramsOut += pieces.length;
-        for (const piece of pieces) this.#bytesOut += piece.length;
-        return;
+    this.#readers.turn.run(() => {
+      for (const piece of pieces) this.send(socket, to, piece);
+    });
+  }
+
+  #sendAlone(fd: number, to: Endpoint, bytes: Uint8Array, ttl: number): void {
+    this.#flush();
+    const failed = this.#sender.send(fd, to, bytes, ttl);
+    if (failed === null) this.#sent(1, bytes.length);
+    else this.#failed(failed, 1);
+  }
+
+  /** Sends what was gathered. */
+  #flush(): void {
+    const sender = this.#sender;
+    const { gathered, gatheredBytes } = sender;
+    if (gathered === 0) return;
+    const failed = sender.sendGathered();
+    if (failed === null) {
+      this.#sent(gathered, gatheredBytes);
+      if (gathered > 1) this.#refusals = 0;
+    } else if (gathered === 1 || failed === "EAGAIN") {
+      // A full buffer stays full.
+      this.#failed(failed, gathered);
+    } else {
+      if (REFUSALS.has(failed) && ++this.#refusals >= MAX_REFUSALS) {
+        this.#refusals = 0;
+        this.#ungathered = DATAGRAMS_UNGATHERED;
       }
-      // A full buffer stays full; everything else may be the way, or the size, and goes as single datagrams.
-      if (failed === "EAGAIN") {
-        this.#sendErrorsByCode[failed] = (this.#sendErrorsByCode[failed] ?? 0) + pieces.length;
-        return;
-      }
+      sender.sendGatheredSingly(this.#single);
     }
-    for (const piece of pieces) this.send(socket, to, piece);
+    sender.forgetGathered();
+  }
+
+  readonly #single = (failed: string | null, bytes: number): void => {
+    if (failed === null) this.#sent(1, bytes);
+    else this.#failed(failed, 1);
+  };
+
+  #sent(datagrams: number, bytes: number): void {
+    this.#datagramsOut += datagrams;
+    this.#bytesOut += bytes;
+  }
+
+  #failed(code: string, datagrams: number): void {
+    this.#sendErrorsByCode[code] = (this.#sendErrorsByCode[code] ?? 0) + datagrams;
   }
 
   async #close(): Promise<void> {
