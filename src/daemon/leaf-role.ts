@@ -164,7 +164,8 @@ export class LeafRole implements NetworkMembership {
   #deliver(id: NetworkId, frame: Uint8Array): void {
     this.#interfaces.get(id)?.write(frame);
     const listeners = this.#listeners.get(id);
-    if (listeners !== undefined) for (const listener of listeners) listener(frame);
+    if (listeners === undefined) return;
+    for (const listener of listeners) listener(new Uint8Array(frame));
   }
 
   #happened(event: LeafEvent): void {

@@ -3,7 +3,9 @@ import { readSockaddr } from "../io/linux/sockaddr.ts";
 import type { Turn } from "../io/turn.ts";
 import type { Datagram } from "../node/ports.ts";
 import type { Address } from "../protocol/address.ts";
+import { MAX_PACKET_BYTES } from "../protocol/constants.ts";
 import type { Endpoint } from "../protocol/inet-address.ts";
+import { classifyDatagram, isFragmented } from "../protocol/packet.ts";
 import { awaitBell } from "./bell.ts";
 import { Kind, type Ring, type RingRecord } from "./ring.ts";
 
@@ -33,6 +35,7 @@ export class RingReader {
   readonly #rings: readonly Ring[];
   readonly #bell: Int32Array;
   readonly #turnOfWork: Turn;
+  readonly #pieceRoom = new Uint8Array(MAX_PACKET_BYTES);
   #stopped = false;
 
   constructor(rings: readonly Ring[], bell: Int32Array, turn: Turn) {
@@ -70,13 +73,22 @@ export class RingReader {
     return true;
   }
 
+  /**
+   * A copy: not everything works on shared memory, and the record's room is needed. Pieces of packets are copied once more
+   * at once (protocol/fragment.ts), so one room does for all of them; others may stay longer than we know.
+   */
+  #copy(bytes: Uint8Array): Uint8Array {
+    if (bytes.length > this.#pieceRoom.length || !isPiece(bytes)) return new Uint8Array(bytes);
+    const copy = this.#pieceRoom.subarray(0, bytes.length);
+    copy.set(bytes);
+    return copy;
+  }
+
   #handOn(ring: Ring, record: RingRecord): void {
     const { kind, socket, payloadAt, payloadBytes } = record;
     const from = readSockaddr(ring.bytes, record.fromAt);
     const [sourceHigh, sourceLow, high, low, length] = ring.words.subarray(payloadAt >> 2, (payloadAt >> 2) + 5);
-    // A copy in memory of its own: not everything works on shared memory, and the record's room is needed.
-    const bytes = kind === Kind.DATAGRAM ? new Uint8Array(payloadBytes) : null;
-    bytes?.set(ring.bytes.subarray(payloadAt, payloadAt + payloadBytes));
+    const bytes = kind === Kind.DATAGRAM ? this.#copy(ring.bytes.subarray(payloadAt, payloadAt + payloadBytes)) : null;
     ring.release();
     if (from === null) return;
     if (bytes !== null) this.receive({ bytes, from, socket });
@@ -87,6 +99,11 @@ export class RingReader {
       else this.notices.seenElsewhere(source, destination, { from, socket, bytes: length! });
     }
   }
+}
+
+function isPiece(bytes: Uint8Array): boolean {
+  const kind = classifyDatagram(bytes);
+  return kind === "fragment" || (kind === "packet" && isFragmented(bytes));
 }
 
 function addressOf(high: number, low: number): Address {

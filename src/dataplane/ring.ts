@@ -22,7 +22,7 @@ export const Kind = {
   PAIR_DUE: 2,
   /** A relayed packet came from elsewhere than its source's path. The payload is a Notice. */
   ELSEWHERE: 3,
-  /** The payload is an Ethernet frame; the "socket" is the id of its TAP device. */
+  /** The payload is a virtio_net_hdr and an Ethernet frame; the "socket" is the id of its TAP device. */
   FRAME: 4,
   /** The TAP device of that id cannot be read any more. The payload is the error, a word. */
   DEVICE_FAILED: 5,

@@ -5,6 +5,7 @@
  */
 import { EAGAIN, EINTR, type Libc } from "../io/linux/libc.ts";
 import { Kind, type Ring } from "./ring.ts";
+import { VIRTIO_HEADER_BYTES } from "./segment-merger.ts";
 import { MAX_TAPS, type ReadableTap, type TapMemory } from "./tap-memory.ts";
 
 /** A thread in a system call cannot be stopped, so none is longer. */
@@ -17,6 +18,8 @@ const FRAMES_PER_TURN = 64;
 /** Main is told after so many: it can begin while the rest is read. */
 const FRAMES_PER_BELL = 32;
 const FULL_WAIT_US = 500;
+/** As it is read: behind its header, which says nothing, because we asked for whole frames. */
+const MAX_READ_BYTES = VIRTIO_HEADER_BYTES + MAX_FRAME_BYTES;
 
 export interface TapReaderParts {
   readonly libc: Libc;
@@ -79,9 +82,9 @@ export class TapReader {
     const ring = this.#ring;
     const { id, fd } = this.#taps[place]!;
     for (let i = 0; i < FRAMES_PER_TURN; i++) {
-      const record = ring.reserve(Kind.FRAME, id, MAX_FRAME_BYTES);
+      const record = ring.reserve(Kind.FRAME, id, MAX_READ_BYTES);
       if (record < 0) return false;
-      const length = this.#libc.read(fd, this.#ringAt + ring.payloadAt(record), MAX_FRAME_BYTES);
+      const length = this.#libc.read(fd, this.#ringAt + ring.payloadAt(record), MAX_READ_BYTES);
       if (length < 0) {
         const errno = this.#libc.errno();
         if (errno !== EAGAIN && errno !== EINTR) this.#giveUp(place, errno);

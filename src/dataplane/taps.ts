@@ -9,10 +9,12 @@ import { openTapDevice } from "../io/linux/tap.ts";
 import { Turn } from "../io/turn.ts";
 import { awaitBell } from "./bell.ts";
 import { Kind, Ring, type RingRecord } from "./ring.ts";
+import { FRAME_AT } from "./segment-merger.ts";
 import { startThread } from "./start-thread.ts";
 import { MAX_TAPS, TapMemory } from "./tap-memory.ts";
 import { MAX_FRAME_BYTES } from "./tap-reader.ts";
 import type { TapWorkerData } from "./tap-worker.ts";
+import { TapWriter } from "./tap-writer.ts";
 
 const RING_BYTES = 4 << 20;
 /** Frames handed on before timers and sockets have their turn. */
@@ -27,7 +29,10 @@ const HEALTHY_MS = 60_000;
 /** One open device. */
 export interface Tap {
   readonly name: string;
-  /** Writes a whole Ethernet frame; false if the kernel did not take it, or the device is closed. Counted. */
+  /**
+   * Writes a whole Ethernet frame, within a turn by its end. False if the kernel did not take it, or the device is closed.
+   * Counted.
+   */
   write(frame: Uint8Array): boolean;
   /** Takes the interface away, within a moment. */
   close(): void;
@@ -69,6 +74,7 @@ export class Taps {
   /** Descriptors to close once the reader has taken over a list without them. */
   #retired: { readonly fd: number; readonly generation: number }[] = [];
   readonly #traffic: TapTraffic = { framesRead: 0, framesWritten: 0, writeErrors: 0, stalls: 0 };
+  readonly #writer: TapWriter;
   #nextId = 1;
   #worker: Worker | null = null;
   #startedAt = 0;
@@ -84,6 +90,8 @@ export class Taps {
     this.#libc = libc;
     this.#onCrash = onCrash;
     this.#turnOfWork = turn;
+    this.#writer = new TapWriter(libc, this.#traffic);
+    turn.atEnd(() => this.#writer.flush());
     this.#workerFile = workerFile;
     this.#wake = new EventFd(libc);
   }
@@ -122,20 +130,18 @@ export class Taps {
 
   #write(id: number, fd: number, frame: Uint8Array): boolean {
     // The number may be somebody else's descriptor by now.
-    const written = this.#open.has(id) && frame.length <= MAX_FRAME_BYTES && this.#writeNow(fd, frame);
-    if (written) this.#traffic.framesWritten++;
-    else this.#traffic.writeErrors++;
-    return written;
-  }
-
-  #writeNow(fd: number, frame: Uint8Array): boolean {
-    return this.#libc.writeView(fd, frame, frame.length) === frame.length;
+    if (this.#open.has(id) && frame.length <= MAX_FRAME_BYTES) {
+      return this.#writer.write(fd, frame, this.#turnOfWork.isOpen);
+    }
+    this.#traffic.writeErrors++;
+    return false;
   }
 
   #close(id: number): void {
     const tap = this.#open.get(id);
     if (tap === undefined) return;
     this.#open.delete(id);
+    this.#writer.forget(tap.fd);
     this.#retired.push({ fd: tap.fd, generation: this.#tellReader() });
     if (this.#worker === null) this.#closeRetired(Number.POSITIVE_INFINITY);
   }
@@ -211,8 +217,8 @@ export class Taps {
       tap.events.failed(`the interface cannot be read any more (${errnoName(errno)}): somebody has removed it`);
     } else {
       this.#traffic.framesRead++;
-      if (payloadBytes < MIN_FRAME_BYTES) return;
-      tap.events.frame(this.#ring.bytes.subarray(payloadAt, payloadAt + payloadBytes));
+      if (payloadBytes < FRAME_AT + MIN_FRAME_BYTES) return;
+      tap.events.frame(this.#ring.bytes.subarray(payloadAt + FRAME_AT, payloadAt + payloadBytes));
     }
   }
 }

@@ -7,7 +7,7 @@ import type { Node } from "../node/node.ts";
 import { replyError, replyOk } from "../node/reply.ts";
 import type { Request } from "../node/request.ts";
 import { Writer } from "../protocol/bytes.ts";
-import { ethernetFrame, isMulticastMac, type Mac } from "../protocol/ethernet.ts";
+import { ETHERNET_HEADER_BYTES, ethernetFrame, isMulticastMac, type Mac } from "../protocol/ethernet.ts";
 import { decodeExtFrame, EXT_FRAME_FLAG_ACK, encodeOkExtFrame } from "../protocol/messages/ext-frame.ts";
 import { decodeFrame } from "../protocol/messages/frame.ts";
 import { decodeMulticastFrame, encodeOkMulticastFrame } from "../protocol/messages/multicast-frame.ts";
@@ -43,6 +43,8 @@ export interface FrameInParts {
 
 export class FrameIn {
   readonly #parts: FrameInParts;
+  /** Where frames are made: one for each would be most of the memory that is allocated under load. */
+  readonly #room = new Uint8Array(ETHERNET_HEADER_BYTES + MAX_FRAME_BYTES);
 
   constructor(parts: FrameInParts) {
     this.#parts = parts;
@@ -180,7 +182,7 @@ export class FrameIn {
   #deliver(network: Network, { destination, source, etherType, data }: LocalFrame): void {
     const { statistics, ports } = this.#parts;
     if (data.length > network.config!.mtu) return statistics.dropIn("too_long");
-    const bytes = ethernetFrame(destination, source, etherType, data);
+    const bytes = ethernetFrame(destination, source, etherType, data, this.#room);
     statistics.framesIn++;
     statistics.bytesIn += bytes.length;
     ports.deliver(network.id, bytes);

@@ -12,7 +12,7 @@ export type LeafEvent =
   | { readonly type: "left"; readonly networkId: NetworkId };
 
 export interface LeafPorts {
-  /** A whole Ethernet frame for the network's interface. The bytes are the receiver's. */
+  /** A whole Ethernet frame for the network's interface. The bytes are valid until the call returns: copy to keep. */
   deliver(networkId: NetworkId, frame: Uint8Array): void;
   events(event: LeafEvent): void;
 }

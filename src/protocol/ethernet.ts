@@ -56,9 +56,19 @@ export function writeMac(bytes: Uint8Array, offset: number, mac: Mac): void {
   bytes[offset + 5] = low;
 }
 
-/** A whole Ethernet frame: header, then a copy of `data`. */
-export function ethernetFrame(destination: Mac, source: Mac, etherType: number, data: Uint8Array): Uint8Array {
-  const frame = new Uint8Array(ETHERNET_HEADER_BYTES + data.length);
+/**
+ * A whole Ethernet frame: header, then a copy of `data`. It is made at the beginning of `room` if that is given and large
+ * enough.
+ */
+export function ethernetFrame(
+  destination: Mac,
+  source: Mac,
+  etherType: number,
+  data: Uint8Array,
+  room?: Uint8Array,
+): Uint8Array {
+  const bytes = ETHERNET_HEADER_BYTES + data.length;
+  const frame = room !== undefined && room.length >= bytes ? room.subarray(0, bytes) : new Uint8Array(bytes);
   writeMac(frame, 0, destination);
   writeMac(frame, SOURCE_MAC_OFFSET, source);
   frame[ETHER_TYPE_OFFSET] = etherType >> 8;

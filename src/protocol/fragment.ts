@@ -112,11 +112,17 @@ export interface ReassemblyOptions {
   readonly lifetimeMs?: number;
 }
 
-/** One incomplete packet: up to seven copied pieces. */
+const NO_ROOM = new Uint8Array(0);
+
+/** One incomplete packet: up to seven copied pieces, one behind the other in one room. */
 interface Incomplete {
   readonly from: string;
   readonly createdAt: number;
+  /** Where each is; undefined = it has not come. */
   readonly pieces: (Uint8Array | undefined)[];
+  room: Uint8Array;
+  /** Pieces came one after the other so far, so that the room holds the packet as it is. */
+  isInOrder: boolean;
   /** Pieces in all; 0 until a fragment has told. */
   total: number;
   held: number;
@@ -218,20 +224,42 @@ export class Reassembly {
       this.#refused++;
       return null;
     }
-    entry.pieces[number] = new Uint8Array(data);
-    entry.bytes += data.length;
+    this.#keep(entry, number, Math.max(total, entry.total), data);
     entry.held++;
     if (total !== 0) entry.total = total;
     if (entry.held !== entry.total) return null;
     this.#remove(id, entry);
-    return concatenate(entry);
+    return entry.isInOrder ? entry.room.subarray(0, entry.bytes) : concatenate(entry);
+  }
+
+  /** Copies a piece behind the others. Most packets have two pieces of about the same length, so that is the first room. */
+  #keep(entry: Incomplete, number: number, total: number, data: Uint8Array): void {
+    if (entry.bytes + data.length > entry.room.length) {
+      const bytes = Math.max(entry.bytes + data.length, Math.min(Math.max(total, 2) * data.length, MAX_PACKET_BYTES));
+      const room = new Uint8Array(bytes);
+      room.set(entry.room.subarray(0, entry.bytes));
+      relocate(entry, room);
+    }
+    entry.room.set(data, entry.bytes);
+    entry.pieces[number] = entry.room.subarray(entry.bytes, entry.bytes + data.length);
+    entry.isInOrder &&= number === entry.held;
+    entry.bytes += data.length;
   }
 
   #create(id: bigint, from: string, now: number): Incomplete {
     if ((this.#heldBy.get(from) ?? 0) >= this.#perSource) this.#evictOldestOf(from);
     else if (this.#entries.size >= this.#capacity) this.#evictOldestOf(this.#greediest());
     const pieces = new Array<Uint8Array | undefined>(MAX_FRAGMENTS).fill(undefined);
-    const entry: Incomplete = { from, createdAt: now, pieces, total: 0, held: 0, bytes: 0 };
+    const entry: Incomplete = {
+      from,
+      createdAt: now,
+      pieces,
+      room: NO_ROOM,
+      isInOrder: true,
+      total: 0,
+      held: 0,
+      bytes: 0,
+    };
     this.#entries.set(id, entry);
     this.#heldBy.set(from, (this.#heldBy.get(from) ?? 0) + 1);
     return entry;
@@ -265,6 +293,14 @@ export class Reassembly {
       return;
     }
   }
+}
+
+/** Gives an entry another room, to which its pieces have been copied. */
+function relocate(entry: Incomplete, room: Uint8Array): void {
+  for (const [number, piece] of entry.pieces.entries()) {
+    if (piece !== undefined) entry.pieces[number] = room.subarray(piece.byteOffset, piece.byteOffset + piece.length);
+  }
+  entry.room = room;
 }
 
 function concatenate(entry: Incomplete): Uint8Array {

@@ -32,8 +32,6 @@ export interface Libc {
   usleep(microseconds: number): number;
   madvise(address: number, bytes: number, advice: number): number;
   open(path: number, flags: number): number;
-  /** `write` of a view, without asking for its address first. */
-  writeView(fd: number, view: Uint8Array, bytes: number): number;
   ioctl(fd: number, request: number, argument: number): number;
 }
 
@@ -88,13 +86,12 @@ function declare(koffi: Koffi): Libc {
     usleep: library.func("int usleep(uint32_t microseconds)"),
     madvise: library.func("int madvise(uint64_t address, uint64_t bytes, int advice)"),
     open: library.func("int open(uint64_t path, int flags)"),
-    writeView: library.func("long write(int fd, const void *view, uint64_t bytes)"),
     ioctl: library.func("int ioctl(int fd, ulong request, uint64_t argument)"),
   };
 }
 
 /** Nothing there, or no room; interrupted, try again; too many files. */
-export const { EAGAIN, EINTR, ENFILE } = constants.errno;
+export const { EAGAIN, EINTR, EINVAL, ENFILE } = constants.errno;
 
 /** Node does not name it: what one gets from a TAP device that somebody has removed. */
 const EBADFD = 77;
