@@ -7,7 +7,8 @@ import { join } from "node:path";
 import type { BondSettings } from "../bonding/policy.ts";
 import type { JsonObject } from "../json/json.ts";
 import type { Address } from "../protocol/address.ts";
-import type { IpPrefix } from "../protocol/inet-address.ts";
+import type { Endpoint, IpPrefix } from "../protocol/inet-address.ts";
+import type { Reach } from "../root/tcp-relay.ts";
 import { ConfigError } from "./errors.ts";
 import {
   type ConfigSource,
@@ -41,7 +42,10 @@ export interface Config {
     readonly bind: Uint8Array[];
     readonly interfacePrefixBlacklist: string[];
     readonly receiveBufferBytes: number;
+    readonly tcpRelay: ListenAddress | null;
+    readonly tcpRelayTo: Reach;
   };
+  readonly tcpFallback: { readonly relay: Endpoint | null; readonly force: boolean };
   /** In matching order: the first prefix that contains an address counts (vl1-behaviour.md §7.2). */
   readonly physical: PhysicalSetting[];
   readonly virtual: Map<Address, VirtualSetting>;
@@ -78,6 +82,8 @@ export interface Config {
     readonly identityPerPrefixPerMinute: number;
     readonly identityPerPrefixBurst: number;
     readonly identityPerSecond: number;
+    readonly tcpRelayConnections: number;
+    readonly tcpRelayPerSource: number;
   };
   readonly dataplane: { readonly workers: "auto" | number; readonly napMicroseconds: number };
   readonly api: { readonly enabled: boolean; readonly allowManagementFrom: IpPrefix[] };
@@ -172,7 +178,10 @@ function configOf(home: string, values: ConfigValues): Config {
       bind: values["listen.bind"],
       interfacePrefixBlacklist: values["listen.interfacePrefixBlacklist"],
       receiveBufferBytes: values["listen.receiveBufferBytes"],
+      tcpRelay: values["listen.tcpRelay"],
+      tcpRelayTo: values["listen.tcpRelayTo"],
     },
+    tcpFallback: { relay: values["tcpFallback.relay"], force: values["tcpFallback.force"] },
     physical: values.physical,
     virtual: values.virtual,
     bonding: values.bonding,
@@ -208,6 +217,8 @@ function configOf(home: string, values: ConfigValues): Config {
       identityPerPrefixPerMinute: values["limits.identityPerPrefixPerMinute"],
       identityPerPrefixBurst: values["limits.identityPerPrefixBurst"],
       identityPerSecond: values["limits.identityPerSecond"],
+      tcpRelayConnections: values["limits.tcpRelayConnections"],
+      tcpRelayPerSource: values["limits.tcpRelayPerSource"],
     },
     dataplane: { workers: values["dataplane.workers"], napMicroseconds: values["dataplane.napMicroseconds"] },
     api: { enabled: values["api.enabled"], allowManagementFrom: values["api.allowManagementFrom"] },

@@ -120,6 +120,13 @@ function readSettings(settings: JsonObject, reader: Reader): Partial<ConfigValue
   }
   const low = settings["lowBandwidthMode"];
   if (low !== undefined) values.lowBandwidthMode = looseBoolean(low, false);
+  if (!looseBoolean(settings["allowTcpFallbackRelay"], true)) values["tcpFallback.relay"] = null;
+  else if (settings["tcpFallbackRelay"] !== undefined) {
+    const relay = reader.list([settings["tcpFallbackRelay"]], "settings.tcpFallbackRelay", "endpoint", parseEndpoint);
+    if (relay[0] !== undefined) values["tcpFallback.relay"] = relay[0];
+  }
+  const force = settings["forceTcpRelay"];
+  if (force !== undefined) values["tcpFallback.force"] = looseBoolean(force, false);
   const bonding = looseBonding(settings, (what, why) => reader.ignore(`settings.${what}`, why));
   if (bonding !== undefined) values.bonding = bonding;
   return values;

@@ -6,7 +6,8 @@ import { z } from "zod";
 import { type BondSettings, NO_BONDING } from "../bonding/policy.ts";
 import type { Address } from "../protocol/address.ts";
 import { DEFAULT_PORT } from "../protocol/constants.ts";
-import type { IpPrefix } from "../protocol/inet-address.ts";
+import type { Endpoint, IpPrefix } from "../protocol/inet-address.ts";
+import { REACHES, type Reach } from "../root/tcp-relay.ts";
 import { bondingSchema } from "./bonding-settings.ts";
 import { described, type KeyMeta } from "./key.ts";
 import * as values from "./values.ts";
@@ -89,6 +90,29 @@ export const KEYS = {
     false,
     "receive buffer asked for each UDP socket; the kernel may grant less (net.core.rmem_max)",
   ),
+  "listen.tcpRelay": key<values.ListenAddress | null>(
+    values.listenAddress.transform((listen) => (typeof listen === "object" ? listen : null)),
+    null,
+    {
+      hot: false,
+      help: "where nodes whose UDP is blocked reach the roots over TCP; off = nowhere",
+      expected: 'an address host:port, or "off"',
+      example: '"0.0.0.0:443"',
+    },
+  ),
+  "listen.tcpRelayTo": key<Reach>(z.enum(REACHES), "roots", {
+    hot: false,
+    help: "whom they reach there: roots = the roots of this node's worlds; global = any public address, ports above 1024",
+    expected: `one of ${REACHES.join(", ")}`,
+    example: "roots",
+  }),
+  "tcpFallback.relay": key<Endpoint | null>(values.endpointOrOff, null, {
+    hot: false,
+    help: "TCP relay that this node uses once nothing has come by UDP for a minute; off = none, not even the public one",
+    expected: 'an endpoint ip/port, or "off"',
+    example: '"198.51.100.7/443"',
+  }),
+  "tcpFallback.force": flag(false, false, "use that relay for everything, and UDP for nothing"),
   physical: key<values.PhysicalSetting[]>(values.physicalMap, [], {
     hot: true,
     help: "per network of physical addresses: blacklist, trustedPathId, mtu; shorter prefixes are matched first",
@@ -143,6 +167,8 @@ export const KEYS = {
     false,
     "HELLOs of unknown identities looked at per second in all (~40 µs each; those with a valid MAC go on to the queue)",
   ),
+  "limits.tcpRelayConnections": count(1000, 1, 65_536, false, "connections to listen.tcpRelay at once"),
+  "limits.tcpRelayPerSource": count(64, 1, 65_536, false, "of these, from one IPv4 address or IPv6 /64"),
   "controller.enabled": flag(
     true,
     false,

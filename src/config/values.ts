@@ -91,6 +91,12 @@ export const ipList = z.array(textOf(parseIp));
 export const networkList = z.array(textOf(parseNetwork));
 const endpointList = z.array(textOf((text) => parseEndpoint(text)));
 
+/** One endpoint; null and "off" mean none. */
+export const endpointOrOff = z.union([
+  z.union([z.null(), z.literal("off"), z.literal(false)]).transform(() => null),
+  textOf((text) => parseEndpoint(text)),
+]);
+
 /** null and "off" switch the listener off. */
 export const listenAddress = z.union([z.null(), z.literal("off"), z.literal(false), textOf(parseListen)]);
 

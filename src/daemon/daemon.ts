@@ -11,9 +11,8 @@ import { useAesEngine } from "../crypto/aes-engine.ts";
 import { routesInto } from "../dataplane/peer-table.ts";
 import type { Plane } from "../dataplane/plane.ts";
 import type { Reactor } from "../dataplane/reactor.ts";
-import { checkReadiness } from "../http/readiness.ts";
 import { type ReloadResult, type ServiceApi, startServiceApi } from "../http/service.ts";
-import { startTelemetry, type TelemetryListener } from "../http/telemetry-listener.ts";
+import type { TelemetryListener } from "../http/telemetry-listener.ts";
 import type { Identity } from "../identity/identity.ts";
 import { IdentityPool } from "../identity/pool.ts";
 import { now } from "../io/clock.ts";
@@ -46,6 +45,8 @@ import { LeafRole } from "./leaf-role.ts";
 import { NatTraversal, portWithRole } from "./nat-traversal.ts";
 import { loadProber } from "./prober.ts";
 import { preparePlane } from "./sockets.ts";
+import { TcpRole } from "./tcp-role.ts";
+import { startTelemetryRole } from "./telemetry-role.ts";
 
 /** local.conf is looked at this often (local-api.md §6). */
 const LOCAL_CONF_INTERVAL_MS = 10_000;
@@ -93,6 +94,7 @@ export class Daemon {
   #leaf!: LeafRole;
   #bonding!: BondingRole;
   #nat!: NatTraversal;
+  #tcp!: TcpRole;
   #service: ServiceApi | null = null;
   #telemetry: TelemetryListener | null = null;
 
@@ -147,7 +149,7 @@ export class Daemon {
     await this.#openTransport(identity, isRoot);
     const metricsRef: { metrics?: Metrics } = {};
     const ports: NodePorts = {
-      outbox: this.#transport,
+      outbox: this.#tcp.outbox,
       random: randomFill,
       validator: {
         validate: (ticket, unknown) =>
@@ -199,6 +201,8 @@ export class Daemon {
     });
     this.#undo.push(() => this.#nat.close());
     this.#nat.start();
+    await this.#tcp.start(this.#node, this.#bonding.bonds);
+    this.#undo.push(() => this.#tcp.close());
 
     const metrics = this.#makeMetrics(pool, cache);
     metricsRef.metrics = metrics;
@@ -281,7 +285,9 @@ export class Daemon {
     this.#plane = await preparePlane({ config: this.#config, self, isRoot, leaf: () => this.#leaf, warn });
     this.#transport = this.#plane.transport;
     this.#undo.push(() => this.#transport.close());
-    await this.#transport.open((datagram) => this.#reactor.deliver(datagram));
+    const { log } = this.#options;
+    this.#tcp = new TcpRole(this.#config, this.#transport, log, (datagram) => this.#reactor.deliver(datagram));
+    await this.#transport.open(this.#tcp.received);
   }
 
   #every(intervalMs: number, run: () => Promise<unknown> | undefined): void {
@@ -312,6 +318,7 @@ export class Daemon {
     const source = liveSource({
       ...parts,
       nat: this.#nat,
+      tcp: this.#tcp,
       leaf: this.#leaf.leaf,
       interfaces: () => this.#leaf.interfaceTraffic(),
     });
@@ -344,7 +351,7 @@ export class Daemon {
           adoptWorld: (world, at) => this.#hurried(this.#views.adoptWorld(world, at)),
         },
         now,
-        config: () => serviceConfig(this.#loaded, this.#transport, this.#home.path),
+        config: () => serviceConfig(this.#loaded, this.#transport, this.#tcp, this.#home.path),
         writeSettings: (patch) => this.#writeSettings(patch),
         metrics: () => metrics.render(),
         reload: () => this.reload(),
@@ -368,20 +375,12 @@ export class Daemon {
   }
 
   async #startTelemetry(metrics: Metrics, cache: FilePeerCache): Promise<void> {
-    const { listen } = this.#config.telemetry;
-    if (listen === null) return;
-    this.#telemetry = await startTelemetry({
-      ...listen,
-      metrics: () => metrics.render(),
-      live: () => true,
-      ready: () =>
-        checkReadiness({
-          node: this.#views,
-          prober: () => this.#prober,
-          sockets: () => this.#transport.sockets(),
-          transport: () => this.#transport.statistics,
-          cacheFailing: () => cache.statistics.failing,
-        }),
+    this.#telemetry = await startTelemetryRole(this.#config.telemetry, metrics, {
+      node: this.#views,
+      prober: () => this.#prober,
+      sockets: () => this.#transport.sockets(),
+      transport: () => this.#transport.statistics,
+      cacheFailing: () => cache.statistics.failing,
     });
     this.#undo.push(() => this.#telemetry?.close());
   }

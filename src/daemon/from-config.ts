@@ -6,6 +6,7 @@ import type { Transport } from "../io/transport.ts";
 import { PhysicalRules } from "../node/physical.ts";
 import type { LeafRole } from "./leaf-role.ts";
 import { portWithRole } from "./nat-traversal.ts";
+import type { TcpRole } from "./tcp-role.ts";
 
 /** Which local addresses are to be bound. */
 export function listenAddresses({ listen, physical }: Config) {
@@ -43,6 +44,7 @@ export function nodeLimits({ limits, lowBandwidthMode }: Config) {
 export function serviceConfig(
   { localConf, config }: LoadedConfig,
   transport: Transport,
+  tcp: TcpRole,
   homeDir: string,
 ): ServiceConfig {
   return {
@@ -52,7 +54,7 @@ export function serviceConfig(
     tertiaryPort: portWithRole(transport, "tertiary"),
     homeDir,
     listeningOn: transport.sockets().map(({ local }) => local),
-    allowTcpFallbackRelay: false,
+    ...tcp.fallback,
     portMappingEnabled: config.listen.portMapping,
   };
 }

@@ -56,8 +56,11 @@ export interface ServiceConfig {
   readonly homeDir: string;
   /** Each local address with each port. */
   readonly listeningOn: readonly Endpoint[];
-  /** What is told for settings that local.conf does not name. */
+  /** As in effect, whatever local.conf has: a relay is known and may be used; nothing but it is; it is in use now. */
   readonly allowTcpFallbackRelay: boolean;
+  readonly forceTcpRelay: boolean;
+  readonly tcpFallbackActive: boolean;
+  /** What is told where local.conf does not name it. */
   readonly portMappingEnabled: boolean;
 }
 

@@ -21,8 +21,8 @@ export function errorCode(error: unknown): string {
   return typeof code === "string" ? code : "UNKNOWN";
 }
 
-/** An IoError for a local address that cannot be bound; `code` is the system's. */
-export function bindError(protocol: "UDP" | "TCP", local: Endpoint, code: string): IoError {
+/** An IoError for a local address that cannot be bound; `code` is the system's, `setting` what names its port. */
+export function bindError(protocol: "UDP" | "TCP", local: Endpoint, code: string, setting = "listen.port"): IoError {
   const where = formatEndpoint(local);
   const { port } = local;
   switch (code) {
@@ -30,20 +30,20 @@ export function bindError(protocol: "UDP" | "TCP", local: Endpoint, code: string
       return new IoError(
         code,
         `${protocol} port ${port} is already in use (${where})`,
-        `stop the other program (ss -lnp "sport = :${port}" names it) or set another listen.port`,
+        `stop the other program (ss -lnp "sport = :${port}" names it) or set another ${setting}`,
       );
     case "EACCES":
     case "EPERM":
       return new IoError(
         code,
         `no permission to bind ${protocol} port ${port} (${where})`,
-        "choose a listen.port of 1024 or more, or give the process CAP_NET_BIND_SERVICE",
+        `choose a ${setting} of 1024 or more, or give the process CAP_NET_BIND_SERVICE`,
       );
     case "EADDRNOTAVAIL":
       return new IoError(
         code,
         `${protocol} cannot bind ${where}: this machine has no such address`,
-        "correct listen.bind or configure the address first",
+        `correct ${setting === "listen.port" ? "listen.bind" : setting} or configure the address first`,
       );
     default:
       return new IoError(code, `${protocol} cannot bind ${where} (${code})`, "see the system's log for the cause");

@@ -4,6 +4,7 @@ import type { ControllerStatistics } from "../controller/statistics.ts";
 import type { InterfaceTraffic } from "../daemon/leaf-role.ts";
 import type { RelayCounters } from "../dataplane/counters.ts";
 import type { WorkerStatistics } from "../dataplane/plane.ts";
+import type { TunnelStatistics } from "../dataplane/tunnel.ts";
 import type { ControllerV1 } from "../http/v1/api.ts";
 import type { PortMapperStatistics } from "../io/port-mapper.ts";
 import type { TransportStatistics } from "../io/transport.ts";
@@ -11,6 +12,7 @@ import type { Leaf } from "../leaf/leaf.ts";
 import type { Millis } from "../node/ports.ts";
 import type { NodeQueries, PeerView } from "../node/queries.ts";
 import type { NodeGauges, NodeStatistics } from "../node/statistics.ts";
+import type { TcpRelayStatistics } from "../root/tcp-relay.ts";
 import type { PeerCacheStatistics } from "../store/peer-cache.ts";
 
 /** The controller's part. */
@@ -46,6 +48,12 @@ export interface MetricsSource {
   interfaces(): InterfaceTraffic | null;
   /** Null if this node controls no networks. */
   readonly controller: ControllerSource | null;
+  /** The tunnel that this node uses, and the relay that it is for others; zeros if it has none. */
+  readonly tcp: {
+    readonly tunnel: TunnelStatistics;
+    readonly tunnelIsOpen: boolean;
+    readonly relay: TcpRelayStatistics;
+  };
   /** The program's version, for `orrery_build_info`. */
   readonly version: string;
   now(): Millis;

@@ -19,6 +19,7 @@ export interface LiveParts {
   readonly nat: MetricsSource["nat"];
   readonly interfaces: MetricsSource["interfaces"];
   readonly controller: ControllerSource | null;
+  readonly tcp: MetricsSource["tcp"];
   /** Of the program. */
   readonly version: string;
 }
@@ -34,6 +35,7 @@ export function liveSource({
   nat,
   interfaces,
   controller,
+  tcp,
   version,
 }: LiveParts): MetricsSource {
   return {
@@ -58,6 +60,7 @@ export function liveSource({
     nat,
     interfaces,
     controller,
+    tcp,
     version,
     now,
     receiveDrops: () => receiveDrops(plane.transport.ports.map(({ port }) => port)),

@@ -21,6 +21,7 @@ import { NAT_METRICS } from "./nat-metrics.ts";
 import { ORRERY_METRICS, TIME_TO_DIRECT } from "./orrery-metrics.ts";
 import { EDGE_METRICS, EVENT_LOOP_LAG } from "./process-metrics.ts";
 import { PEER_LATENCY, REFERENCE_METRICS } from "./reference-metrics.ts";
+import { TCP_METRICS } from "./tcp-metrics.ts";
 
 export type { MetricsSource } from "./definition.ts";
 
@@ -32,6 +33,7 @@ export const METRICS: readonly MetricDefinition[] = [
   ...BOND_METRICS,
   ...NAT_METRICS,
   ...ORRERY_METRICS,
+  ...TCP_METRICS,
   ...EDGE_METRICS,
 ];
 

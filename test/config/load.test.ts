@@ -47,7 +47,10 @@ describe("the layers", () => {
       bind: [],
       interfacePrefixBlacklist: [],
       receiveBufferBytes: 4 << 20,
+      tcpRelay: null,
+      tcpRelayTo: "roots",
     });
+    assert.deepEqual(config.tcpFallback, { relay: null, force: false }, "no host is asked that nobody has named");
     assert.deepEqual(config.telemetry, { listen: { host: "127.0.0.1", port: 9994 }, metricsFile: true, peerSeries: 0 });
     assert.deepEqual(config.log, { level: "info", pretty: false });
     assert.equal(config.home, home);
@@ -86,6 +89,9 @@ listen:
   bind: [192.0.2.1, "::"]
   interfacePrefixBlacklist: [docker, br-]
   receiveBufferBytes: 65536
+  tcpRelay: "0.0.0.0:443"
+  tcpRelayTo: global
+tcpFallback: {relay: 198.51.100.7/443, force: true}
 physical:
   10.1.0.0/16: {mtu: 1500}
   10.0.0.0/8: {blacklist: true, trustedPathId: 7}
@@ -96,7 +102,8 @@ virtual:
 bonding: {defaultPolicy: fast, policies: {fast: {basePolicy: broadcast, failoverInterval: 600}}, peers: {0123456789: none}}
 dataplane: {workers: 3, napMicroseconds: 50}
 limits: {maxPeers: 1, cachePeers: 2, maxPairs: 3, maxMulticastMembers: 4, identityThreads: 5, identityQueue: 6,
-  identityPerPrefixPerMinute: 7, identityPerPrefixBurst: 8, identityPerSecond: 9}
+  identityPerPrefixPerMinute: 7, identityPerPrefixBurst: 8, identityPerSecond: 9,
+  tcpRelayConnections: 10, tcpRelayPerSource: 11}
 controller: {enabled: false, maxSessions: 101, cachedNetworks: 2, cachedMembers: 3, maxUnderWay: 4, maxMembers: 5,
   maxStrangers: 6, strangersPerSecond: 7, auditEntries: 108}
 console: {listen: "0.0.0.0:3443", tls: false, certFile: a.pem, keyFile: b.pem}
@@ -121,9 +128,11 @@ lowBandwidthMode: true
     });
     assert.equal(config.bonding.policies.get("fast")?.failoverMs, 600);
     assert.deepEqual([...config.bonding.peers], [[0x0123456789, "none"]]);
-    assert.deepEqual(Object.values(config.limits), [1, 2, 3, 4, 5, 6, 7, 8, 9]);
+    assert.deepEqual(Object.values(config.limits), [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]);
     assert.deepEqual(Object.values(config.controller), [false, 101, 2, 3, 4, 5, 6, 7, 108]);
     assert.deepEqual([config.listen.portMapping, config.listen.tertiaryPort], [false, 9995]);
+    assert.deepEqual([showValue(config.listen.tcpRelay), config.listen.tcpRelayTo], ["0.0.0.0:443", "global"]);
+    assert.deepEqual([showValue(config.tcpFallback.relay), config.tcpFallback.force], ["198.51.100.7/443", true]);
     assert.deepEqual(showValue(config.listen.bind), ["192.0.2.1", "::"]);
     assert.deepEqual(showValue(config.api.allowManagementFrom), ["10.1.1.1/32", "192.168.0.0/16"]);
     assert.deepEqual(config.telemetry, { listen: { host: "::1", port: 9000 }, metricsFile: false, peerSeries: 3 });

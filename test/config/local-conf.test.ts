@@ -47,6 +47,19 @@ describe("local.conf", () => {
     assert.deepEqual(warnings, []);
   });
 
+  test("names the TCP relay as the reference does; without an address there is none, whatever else is said", () => {
+    const of = (given: object) => shown(settings({ settings: given }).values);
+    const relay = "198.51.100.7/443";
+    assert.deepEqual(of({ tcpFallbackRelay: relay }), { "tcpFallback.relay": relay });
+    assert.deepEqual(of({ tcpFallbackRelay: relay, forceTcpRelay: true }), {
+      "tcpFallback.relay": relay,
+      "tcpFallback.force": true,
+    });
+    assert.deepEqual(of({ tcpFallbackRelay: relay, allowTcpFallbackRelay: false }), { "tcpFallback.relay": null });
+    assert.deepEqual(of({ allowTcpFallbackRelay: true }), {});
+    assert.match(settings({ settings: { tcpFallbackRelay: "relay.example" } }).warnings[0]!, /it is no endpoint/);
+  });
+
   test("is rewritten by the settings route exactly as the reference rewrote it", () => {
     const { exchanges } = recording("config");
     const [, post, next] = exchanges;

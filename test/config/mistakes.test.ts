@@ -165,7 +165,7 @@ describe("a mistake in orrery.yaml", () => {
       '1:14: log.level: expected one of trace, debug, info, warn, error, silent, got 7: write for example "level: info"',
       '3:3: listen.prot: unknown key: did you mean "port"?',
       `4:9: listen.port: ${PORT}, got "x": ${EXAMPLE_9993}`,
-      "5:1: foo: unknown key: known here: listen, physical, virtual, bonding, dataplane, limits, controller, leaf, api, console, telemetry, log, lowBandwidthMode",
+      "5:1: foo: unknown key: known here: listen, tcpFallback, physical, virtual, bonding, dataplane, limits, controller, leaf, api, console, telemetry, log, lowBandwidthMode",
     ],
     [
       "a key twice",

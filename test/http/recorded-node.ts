@@ -183,6 +183,8 @@ export class RecordedNode implements ServiceBackend, NodeQueries, NodeCommands {
       homeDir: String(settings["homeDir"]),
       listeningOn: (settings["listeningOn"] as string[]).map(endpointOf),
       allowTcpFallbackRelay: true,
+      forceTcpRelay: false,
+      tcpFallbackActive: false,
       portMappingEnabled: true,
     };
   }

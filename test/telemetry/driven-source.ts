@@ -3,10 +3,12 @@
 import { BASE_POLICIES, type BasePolicy } from "../../src/bonding/policy.ts";
 import { BondStatistics } from "../../src/bonding/statistics.ts";
 import { ControllerStatistics } from "../../src/controller/statistics.ts";
+import { TunnelStatistics } from "../../src/dataplane/tunnel.ts";
 import { ROUTE_CLASSES, type RouteClass } from "../../src/http/v1/operation.ts";
 import { LeafStatistics } from "../../src/leaf/statistics.ts";
 import type { NodeQueries, PeerView } from "../../src/node/queries.ts";
 import { DROP_REASONS, type DropReason, type NodeGauges, NodeStatistics } from "../../src/node/statistics.ts";
+import { TcpRelayStatistics } from "../../src/root/tcp-relay.ts";
 import type { MetricsSource } from "../../src/telemetry/metrics.ts";
 import type { World } from "../../src/world/world.ts";
 
@@ -59,6 +61,7 @@ export class DrivenSource implements MetricsSource {
     return null;
   }
 
+  readonly tcp = { tunnel: new TunnelStatistics(), tunnelIsOpen: false, relay: new TcpRelayStatistics() };
   readonly controllerStatistics = new ControllerStatistics();
   readonly bonds = {
     statistics: new BondStatistics(),

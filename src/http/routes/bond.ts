@@ -30,7 +30,7 @@ export function bondRoutes(backend: ServiceBackend): Route[] {
     route("GET", "/bond/show/{10}", (_request, [digits]) => {
       const address = parseAddress(digits ?? "");
       const peer = address === null ? null : node.peer(address, backend.now());
-      return peer?.bond === undefined ? json(NOTHING, 400) : json(peerObject(peer));
+      return peer?.bond === undefined ? json(NOTHING, 400) : json(peerObject(peer, backend.config().tcpFallbackActive));
     }),
     route("POST", "/bond/rotate/{10}", (_request, [digits]) => {
       const address = parseAddress(digits ?? "");

@@ -63,8 +63,8 @@ function bondFields(bond: BondView): JsonObject {
   };
 }
 
-/** A peer as the API shows it: local-api.md §3. */
-export function peerObject(peer: PeerView): JsonObject {
+/** A peer as the API shows it: local-api.md §3. `tunneled`: this node uses a TCP relay, the same for all peers. */
+export function peerObject(peer: PeerView, tunneled: boolean): JsonObject {
   const [major, minor, revision] = peer.version ?? UNKNOWN_VERSION;
   return {
     address: formatAddress(peer.address),
@@ -73,7 +73,7 @@ export function peerObject(peer: PeerView): JsonObject {
     latency: Math.trunc(peer.latencyMs),
     paths: peer.paths.map(pathObject),
     role: peer.role,
-    tunneled: false,
+    tunneled,
     version: `${major}.${minor}.${revision}`,
     versionMajor: major,
     versionMinor: minor,
@@ -84,20 +84,17 @@ export function peerObject(peer: PeerView): JsonObject {
 export function peerRoutes(backend: ServiceBackend): Route[] {
   const { node } = backend;
   return [
-    route("GET", "/peer", () =>
-      json(
-        node
-          .peers(backend.now())
-          .filter((peer) => peer.address !== node.identity.address)
-          .map(peerObject),
-      ),
-    ),
+    route("GET", "/peer", () => {
+      const { tcpFallbackActive } = backend.config();
+      const others = node.peers(backend.now()).filter((peer) => peer.address !== node.identity.address);
+      return json(others.map((peer) => peerObject(peer, tcpFallbackActive)));
+    }),
     // An unknown peer, and ourselves, is an empty object and no error.
     route("GET", "/peer/{10}", (_request, [digits]) => {
       const address = parseAddress(digits ?? "");
       const known = address !== null && address !== node.identity.address;
       const peer = known ? node.peer(address, backend.now()) : null;
-      return json(peer === null ? {} : peerObject(peer));
+      return json(peer === null ? {} : peerObject(peer, backend.config().tcpFallbackActive));
     }),
   ];
 }

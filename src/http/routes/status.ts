@@ -18,8 +18,8 @@ function effectiveConfig(backend: ServiceBackend): JsonObject {
   const setting = (key: string, otherwise: JsonValue, type: string) =>
     typeof settings[key] === type ? (settings[key] as JsonValue) : otherwise;
   const filled: JsonObject = {
-    allowTcpFallbackRelay: setting("allowTcpFallbackRelay", config.allowTcpFallbackRelay, "boolean"),
-    forceTcpRelay: setting("forceTcpRelay", false, "boolean"),
+    allowTcpFallbackRelay: config.allowTcpFallbackRelay,
+    forceTcpRelay: config.forceTcpRelay,
     homeDir: config.homeDir,
     listeningOn: config.listeningOn.map(formatEndpoint),
     portMappingEnabled: setting("portMappingEnabled", config.portMappingEnabled, "boolean"),
@@ -43,7 +43,7 @@ export function statusRoutes(backend: ServiceBackend): Route[] {
         address: formatAddress(node.identity.address),
         publicIdentity: formatIdentity(node.identity, false),
         online: node.online(now),
-        tcpFallbackActive: false,
+        tcpFallbackActive: backend.config().tcpFallbackActive,
         ...VERSION_FIELDS,
         clock: Math.trunc(now),
         planetWorldId: planet.id,
