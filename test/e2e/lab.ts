@@ -184,6 +184,19 @@ export class Lab {
     run("ip", ["netns", "exec", this.#backbone, "nft", "delete", "table", "inet", `cut_${port}`]);
   }
 
+  /** The router lets no UDP through any more, in either direction. */
+  blockUdp(router: Router): void {
+    const rules = `table inet no_udp {
+      chain through { type filter hook forward priority -20; meta l4proto udp drop; }
+    }`;
+    run("ip", ["netns", "exec", router.namespace, "nft", "-f", "-"], rules);
+  }
+
+  /** Undoes `blockUdp`. */
+  allowUdp(router: Router): void {
+    run("ip", ["netns", "exec", router.namespace, "nft", "delete", "table", "inet", "no_udp"]);
+  }
+
   /** Nothing passes between the host and `ipv4` any more. */
   block(host: Host, ipv4: string): void {
     run(
