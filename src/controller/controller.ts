@@ -31,6 +31,7 @@ import { Revocations } from "./revocations.ts";
 import { type MemberSession, MemberSessions, ONLINE_MS } from "./sessions.ts";
 import { ControllerStatistics } from "./statistics.ts";
 import { StrangerGate, type StrangerLimits } from "./stranger-gate.ts";
+import { TraceReceiver } from "./traces.ts";
 
 const EXPIRY_INTERVAL_MS = 1000;
 const EXPIRED_PER_ROUND = 100;
@@ -107,6 +108,7 @@ export class Controller implements ControllerManagement {
     this.#pushes = new Pushes(this.#pushPorts(), statistics);
     this.handleRequest = this.#requests.handle;
     node.handlers[Verb.NETWORK_CONFIG_REQUEST] = this.handleRequest;
+    node.handlers[Verb.REMOTE_TRACE] = new TraceReceiver(sessions, statistics, emit).handle;
     node.configAcknowledged = (from, acknowledgement) => this.#acknowledged(from, acknowledgement);
   }
 

@@ -203,6 +203,14 @@ export type ControllerEvent =
       readonly address: Address;
       /** From the change to the last chunk handed to the node. */
       readonly afterMs: number;
+    }
+  | {
+      /** A member tells what it dropped or refused; `event` says what, `fields` are the rest of what it tells, as it came. */
+      readonly type: "member-trace";
+      readonly networkId: bigint;
+      readonly address: Address;
+      readonly event: string;
+      readonly fields: Readonly<Record<string, string>>;
     };
 
 export type ControllerEventSink = (event: ControllerEvent) => void;

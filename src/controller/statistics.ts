@@ -19,6 +19,9 @@ function zeros<K extends string>(keys: readonly K[]): Record<K, number> {
   return Object.fromEntries(keys.map((key) => [key, 0])) as Record<K, number>;
 }
 
+/** What came of a trace that a member sent. */
+export const TRACE_RESULTS = ["shown", "rate_limited", "unknown_member", "malformed"] as const;
+
 export class ControllerStatistics {
   readonly requests = zeros(REQUEST_RESULTS);
   /** Requests being worked on. */
@@ -33,6 +36,7 @@ export class ControllerStatistics {
   revocationsSent = 0;
   /** Records of strangers that made room for others, and strangers that were not recorded. */
   readonly strangers = { evicted: 0, unrecorded: 0 };
+  readonly traces = zeros(TRACE_RESULTS);
   /** Members for whom no free managed address was found. */
   poolExhausted = 0;
 }

@@ -33,6 +33,7 @@ export const EVENT_TYPES: readonly ControllerEvent["type"][] = [
   "member-deauthorized",
   "address-assigned",
   "config-pushed",
+  "member-trace",
 ];
 
 export class EventLog {

@@ -31,6 +31,7 @@ import type { LocalFrame } from "./local-frame.ts";
 import type { Network } from "./network.ts";
 import type { RemoteMember } from "./remote-member.ts";
 import type { LeafStatistics } from "./statistics.ts";
+import type { Tracer } from "./tracer.ts";
 
 /** Credentials are shown again after so long, even if nothing changed. */
 const PUSH_REFRESH_MS = 500_000;
@@ -51,6 +52,7 @@ interface WaitingPush {
 export class Courier {
   readonly #node: Node;
   readonly #statistics: LeafStatistics;
+  readonly #tracer: Tracer;
   readonly #view = new FrameView();
   readonly #context: FrameContext;
   readonly #drawn = new Uint8Array(4);
@@ -58,7 +60,8 @@ export class Courier {
   readonly #packed = new WeakMap<Network, { readonly of: unknown; readonly payloads: readonly Uint8Array[] }>();
   #waiting: WaitingPush[] = [];
 
-  constructor(node: Node, statistics: LeafStatistics) {
+  constructor(node: Node, statistics: LeafStatistics, tracer: Tracer) {
+    this.#tracer = tracer;
     this.#node = node;
     this.#statistics = statistics;
     const random = () => {
@@ -87,7 +90,9 @@ export class Courier {
       return true;
     }
     network.verdicts.refused.tx++;
-    this.#statistics.dropOut(outcome.redirected ? "redirected" : "rules");
+    const reason = outcome.redirected ? "redirected" : "rules";
+    this.#statistics.dropOut(reason);
+    this.#tracer.frameOutDropped(network, reason, frame, to, now);
     return false;
   }
 
@@ -103,6 +108,7 @@ export class Courier {
     else {
       network.verdicts.refused.rx++;
       this.#statistics.dropIn("rules");
+      this.#tracer.frameInDropped(network, "rules", frame, from, now);
     }
     return outcome.verdict;
   }

@@ -15,7 +15,7 @@ import {
   type OwnershipCertificate,
 } from "../network/credentials/certificate-of-ownership.ts";
 import { encodeRevocationPush, revocationRecipients } from "../network/credentials/push.ts";
-import { decodeRevocation, type Revocation } from "../network/credentials/revocation.ts";
+import { CredentialType, decodeRevocation, type Revocation } from "../network/credentials/revocation.ts";
 import type { IdentityLookup } from "../network/credentials/signing.ts";
 import { decodeTag, type Tag } from "../network/credentials/tag.ts";
 import type { NetworkId } from "../network/network-id.ts";
@@ -31,12 +31,14 @@ import type { ParkedPackets } from "./parked.ts";
 import type { Acceptance } from "./remote-member.ts";
 import type { RemoteMembers } from "./remote-members.ts";
 import type { LeafStatistics } from "./statistics.ts";
+import type { Tracer } from "./tracer.ts";
 
 export interface CredentialReceiverParts {
   readonly node: Node;
   readonly networks: ReadonlyMap<bigint, Network>;
   readonly parked: ParkedPackets;
   readonly statistics: LeafStatistics;
+  readonly tracer: Tracer;
   /** Somebody showed new credentials: what waits for them can be tried again. */
   readonly arrived: (member: Address, request: Request) => void;
   /** The packet proved that its sender and we have something in common. */
@@ -45,37 +47,47 @@ export interface CredentialReceiverParts {
 
 /** How one kind of credential is read, and filed under the member it names. */
 interface Kind<T> {
+  /** Its number on the wire. */
+  readonly type: number;
   readonly decode: (bytes: Uint8Array) => Verdict<T>;
   readonly networkOf: (credential: T) => NetworkId;
   readonly memberOf: (credential: T) => Address;
   readonly file: (members: RemoteMembers, credential: T, identityOf: IdentityLookup) => Acceptance;
 }
 
+/** In traces; on the wire nobody revokes a revocation. */
+const REVOCATION_TYPE = 6;
+
 const MEMBERSHIP: Kind<MembershipCertificate> = {
+  type: CredentialType.MEMBERSHIP,
   decode: decodeMembershipCertificate,
   networkOf: membershipNetwork,
   memberOf: membershipAddress,
   file: (members, certificate, identityOf) => members.addMembership(certificate, identityOf),
 };
 const CAPABILITY: Kind<Capability> = {
+  type: CredentialType.CAPABILITY,
   decode: decodeCapability,
   networkOf: ({ networkId }) => networkId,
   memberOf: capabilityHolder,
   file: (members, capability, identityOf) => members.addCapability(capability, identityOf),
 };
 const TAG: Kind<Tag> = {
+  type: CredentialType.TAG,
   decode: decodeTag,
   networkOf: ({ networkId }) => networkId,
   memberOf: ({ issuedTo }) => issuedTo,
   file: (members, tag, identityOf) => members.addTag(tag, identityOf),
 };
 const OWNERSHIP: Kind<OwnershipCertificate> = {
+  type: CredentialType.OWNERSHIP,
   decode: decodeOwnershipCertificate,
   networkOf: ({ networkId }) => networkId,
   memberOf: ({ issuedTo }) => issuedTo,
   file: (members, ownership, identityOf) => members.addOwnership(ownership, identityOf),
 };
 const REVOCATION: Kind<Revocation> = {
+  type: REVOCATION_TYPE,
   decode: decodeRevocation,
   networkOf: ({ networkId }) => networkId,
   memberOf: ({ target }) => target,
@@ -145,6 +157,10 @@ export class CredentialReceiver {
     if (network === undefined) return null;
     const result = kind.file(network.members, decoded.value, network.issuers(this.#identityOf));
     statistics.credentials[result]++;
+    if (result === "rejected") {
+      const rejected = { type: kind.type, issuedTo: kind.memberOf(decoded.value) };
+      this.#parts.tracer.credentialRejected(network, rejected, request.peer.address, request.now);
+    }
     if (result === "deferred") node.whois.ask(network.controller, request.now);
     if (result === "new" || result === "redundant") trusts(request);
     if (result !== "new") return result;

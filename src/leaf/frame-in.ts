@@ -22,6 +22,7 @@ import type { Network } from "./network.ts";
 import type { ParkedPackets } from "./parked.ts";
 import type { LeafPorts } from "./ports.ts";
 import type { LeafStatistics } from "./statistics.ts";
+import type { Tracer } from "./tracer.ts";
 
 /** Longer multicast frames are ignored (vl2-ethernet.md §5.5). */
 const MAX_FRAME_BYTES = 10_000;
@@ -39,6 +40,7 @@ export interface FrameInParts {
   readonly parked: ParkedPackets;
   readonly ports: LeafPorts;
   readonly statistics: LeafStatistics;
+  readonly tracer: Tracer;
 }
 
 export class FrameIn {
@@ -171,6 +173,7 @@ export class FrameIn {
       return true;
     }
     this.#parts.statistics.dropIn("not_admitted");
+    this.#parts.tracer.accessDenied(network, peer.address, now);
     if (network.members.mayAskForCertificate(peer.address, now, NEED_CERTIFICATE_GATE_MS)) {
       const body = new Writer(8).u64(network.id).finish();
       replyError(this.#parts.node, request, ErrorCode.NEED_MEMBERSHIP_CERTIFICATE, body);

@@ -24,6 +24,7 @@ import { Network, type NetworkLimits } from "./network.ts";
 import { ParkedPackets, RETRY_INTERVAL_MS } from "./parked.ts";
 import type { LeafPorts, Subscribers } from "./ports.ts";
 import { LeafStatistics } from "./statistics.ts";
+import { Tracer } from "./tracer.ts";
 
 export interface LeafOptions extends NetworkLimits {
   /** Networks that can be joined. */
@@ -57,11 +58,20 @@ export class Leaf {
     const { statistics, parked } = this;
     const networks = this.#networks;
     const { random } = node.ports;
-    const courier = new Courier(node, statistics);
+    const tracer = new Tracer(node, statistics);
+    const courier = new Courier(node, statistics, tracer);
     const announcer = new Announcer(node, statistics, options.subscribers);
     const multicast = new MulticastSender(node, courier, options.subscribers, statistics);
     const arrived = (_member: number, request: Request) => this.#retry(request.now, _member);
-    const credentials = new CredentialReceiver({ node, networks, parked, statistics, arrived, trusts: courier.trusts });
+    const credentials = new CredentialReceiver({
+      node,
+      networks,
+      parked,
+      statistics,
+      tracer,
+      arrived,
+      trusts: courier.trusts,
+    });
     const elsewhere = { like: node.handlers[Verb.MULTICAST_LIKE], gather: node.handlers[Verb.MULTICAST_GATHER] };
     const gatherer = new Gatherer(node, networks, credentials, elsewhere);
     const { metadata, lowBandwidth } = options;
@@ -69,7 +79,19 @@ export class Leaf {
     this.#announcer = announcer;
     this.#configs = new ConfigClient({ node, networks, parked, ports, statistics, metadata, lowBandwidth });
     this.#frameOut = new FrameOut({ node, courier, multicast, announcer, ports, random, statistics });
-    const inbound = { node, networks, courier, multicast, announcer, credentials, gatherer, parked, ports, statistics };
+    const inbound = {
+      node,
+      networks,
+      courier,
+      multicast,
+      announcer,
+      credentials,
+      gatherer,
+      parked,
+      ports,
+      statistics,
+      tracer,
+    };
     this.#frameIn = new FrameIn(inbound);
     node.handlers[Verb.FRAME] = this.#frameIn.handle;
     node.handlers[Verb.EXT_FRAME] = this.#frameIn.handle;

@@ -27,6 +27,9 @@ export type IncomingDrop = (typeof INCOMING_DROPS)[number];
 /** Results of credentials shown to us. */
 export const CREDENTIAL_RESULTS = ["new", "redundant", "rejected", "deferred", "malformed"] as const;
 
+/** What came of a trace that a network's configuration asks for. */
+export const TRACE_RESULTS = ["sent", "rate_limited"] as const;
+
 function zeros<K extends string>(keys: readonly K[]): Record<K, number> {
   return Object.fromEntries(keys.map((key) => [key, 0])) as Record<K, number>;
 }
@@ -39,6 +42,7 @@ export class LeafStatistics {
   readonly dropsOut = zeros(OUTGOING_DROPS);
   readonly dropsIn = zeros(INCOMING_DROPS);
   readonly credentials = zeros(CREDENTIAL_RESULTS);
+  readonly traces = zeros(TRACE_RESULTS);
   configRequests = 0;
   configsApplied = 0;
   configsRefused = 0;

@@ -90,6 +90,10 @@ const OURS: readonly MetricDefinition[] = [
     labels: ["event"],
     read: of(({ statistics }, put) => putEach(put, "event", statistics.strangers)),
   }),
+  counter("orrery_traces_received_total", "Traces that members sent to this controller, by what came of them.", {
+    labels: ["result"],
+    read: of(({ statistics }, put) => putEach(put, "result", statistics.traces)),
+  }),
   counter("orrery_address_pool_exhausted_total", "Times a member got no address because the pools were full.", {
     read: of(({ statistics }, put) => put(statistics.poolExhausted)),
   }),

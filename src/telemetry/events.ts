@@ -65,6 +65,8 @@ export function logControllerEvent(log: Logger, event: ControllerEvent): void {
       return event.isNew
         ? log.info({ network, ...member }, "a node asks to be let in")
         : log.trace({ network, ...member }, event.type);
+    case "member-trace":
+      return log.info({ network, ...member, event: event.event, ...event.fields }, event.type);
     case "config-pushed":
       return log.debug({ network, ...member, ms: event.afterMs }, event.type);
   }

@@ -40,6 +40,10 @@ export const LEAF_METRICS: readonly MetricDefinition[] = [
       read: ({ source }, put) => putEach(put, "result", source.leaf.statistics.credentials),
     },
   ),
+  counter("orrery_traces_sent_total", "Traces that our networks' configurations ask for, by what came of them.", {
+    labels: ["result"],
+    read: ({ source }, put) => putEach(put, "result", source.leaf.statistics.traces),
+  }),
   counter("orrery_leaf_packets_total", "Packets that a member sends besides frames.", {
     labels: ["kind"],
     read: ({ source }, put) => {
