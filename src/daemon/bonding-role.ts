@@ -1,6 +1,6 @@
 /**
  * Bonds of a running daemon: their settings, and sockets that keep to their interfaces, without which two uplinks would
- * be one as soon as the routes say so. Facts: vl1-behaviour.md §7 (rescan), §8.
+ * be one as soon as the routes say so. Facts: vl1-behaviour.md §8.
  */
 import type { Logger } from "pino";
 import { Bonds } from "../bonding/bonds.ts";
@@ -8,17 +8,12 @@ import { type BondSettings, unknownPolicies } from "../bonding/policy.ts";
 import type { Transport } from "../io/transport.ts";
 import type { Node } from "../node/node.ts";
 
-/** Interfaces are looked at this often while somebody is bonded, and every fourth time otherwise. */
-export const RESCAN_BONDED_MS = 7500;
-const RESCANS_SKIPPED = 4;
-
 export class BondingRole {
   readonly bonds: Bonds;
   readonly #transport: Transport;
   readonly #log: Logger;
   /** A network's default route asks for it (leaf-role.ts). */
   #askedToKeep = false;
-  #scans = 0;
 
   constructor(node: Node, settings: BondSettings, transport: Transport, log: Logger) {
     this.#transport = transport;
@@ -49,11 +44,5 @@ export class BondingRole {
   keepToInterfaces(keep: boolean): boolean {
     this.#askedToKeep = keep;
     return this.#transport.keepToInterfaces(keep || this.bonds.active);
-  }
-
-  /** To be called every RESCAN_BONDED_MS. */
-  rescan(): Promise<void> | undefined {
-    const due = this.bonds.active || ++this.#scans % RESCANS_SKIPPED === 0;
-    return due ? this.#transport.rescan() : undefined;
   }
 }

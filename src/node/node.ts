@@ -48,6 +48,7 @@ import type { ErrorHandler, Handler, OkHandler, Request } from "./request.ts";
 import { Rounds } from "./rounds.ts";
 import { SelfAwareness } from "./self-awareness.ts";
 import { Sender } from "./send.ts";
+import { SocketWatch } from "./socket-watch.ts";
 import { type DropReason, NodeStatistics } from "./statistics.ts";
 import { Topology } from "./topology.ts";
 import { unprovenPath } from "./unproven.ts";
@@ -97,6 +98,7 @@ export class Node {
   readonly hello: HelloReceiver;
   readonly whois: WhoisClient;
   readonly selfAwareness: SelfAwareness;
+  readonly socketWatch: SocketWatch;
   readonly handout: WorldHandout;
   readonly rounds: Rounds;
   readonly keepalive: Keepalive;
@@ -143,6 +145,7 @@ export class Node {
     this.hello = new HelloReceiver(this, options.identityGate);
     this.whois = new WhoisClient(this);
     this.selfAwareness = new SelfAwareness(this);
+    this.socketWatch = new SocketWatch(this);
     this.handout = new WorldHandout(this);
     this.rounds = new Rounds(this);
     this.keepalive = new Keepalive(this, options.lowBandwidth ?? false, options.now);

@@ -5,13 +5,13 @@
  */
 import type { Identity } from "../identity/identity.ts";
 import { PATH_EXPIRATION_MS } from "../protocol/constants.ts";
-import { type Endpoint, endpointKey, endpointsEqual, ipsEqual } from "../protocol/inet-address.ts";
 import { NO_SLOT } from "./address-index.ts";
 import type { Node } from "./node.ts";
 import { Path, pathKey, UNKNOWN_LATENCY_MS } from "./path.ts";
 import type { StoredPath } from "./path-records.ts";
 import { Peer } from "./peer.ts";
-import type { CachedPeer, LocalSocket, Millis } from "./ports.ts";
+import type { CachedPeer, Millis } from "./ports.ts";
+import { SocketChoice } from "./socket-choice.ts";
 
 /** Takes in what the peer cache remembers, as long as there is room. */
 export function rememberPeers(node: Node, peers: Iterable<CachedPeer>, now: Millis): void {
@@ -78,41 +78,4 @@ function refreshKnown(node: Node, peer: Peer, cached: CachedPeer, paths: readonl
     peer.learnPath(node.paths, path, lastReceive);
   }
   node.installRoute(peer, now);
-}
-
-/** A socket for a remembered path, null if there is none; `isSame` if it was used before the restart, too. */
-interface Choice {
-  readonly socket: number | null;
-  readonly isSame: boolean;
-}
-
-/** Which of our sockets a remembered path uses. */
-class SocketChoice {
-  readonly #sockets: readonly LocalSocket[];
-  /** By local address and family of the other side. */
-  readonly #chosen = new Map<string, Choice>();
-
-  constructor(sockets: readonly LocalSocket[]) {
-    this.#sockets = sockets;
-  }
-
-  /** The one that was used; else, as ports and addresses change, one of the same address, or of the same family. */
-  choose(local: Endpoint | null, remote: Endpoint): Choice {
-    const key = `${remote.family}${local === null ? "" : endpointKey(local)}`;
-    let chosen = this.#chosen.get(key);
-    if (chosen === undefined) {
-      chosen = this.#find(local, remote);
-      this.#chosen.set(key, chosen);
-    }
-    return chosen;
-  }
-
-  #find(local: Endpoint | null, remote: Endpoint): Choice {
-    const candidates = this.#sockets.filter((socket) => socket.local.family === remote.family);
-    const same = candidates.find((socket) => local !== null && endpointsEqual(socket.local, local));
-    if (same !== undefined) return { socket: same.id, isSame: true };
-    const primary = candidates.filter((socket) => socket.primary);
-    const here = primary.find((socket) => local !== null && ipsEqual(socket.local, local));
-    return { socket: (here ?? primary[0] ?? candidates[0])?.id ?? null, isSame: false };
-  }
 }

@@ -132,6 +132,73 @@ describe("recovery", () => {
   });
 });
 
+describe("a node whose machine gets another address", () => {
+  const planet = testPlanet([{ identity: ROOT!, endpoints: [ROOT_AT] }]);
+
+  function pair() {
+    const network = new VirtualNetwork();
+    const root = network.add({ identity: ROOT!, planet, addresses: [ROOT_AT] });
+    const a = network.add({ identity: A!, planet, addresses: ["192.31.196.2/9993", "192.31.196.2/30001"] });
+    const b = network.add({ identity: B!, planet, addresses: ["192.175.48.2/9993"] });
+    for (const host of [root, a, b]) host.node.socketWatch.look(network.now);
+    network.advance(6000);
+    for (let i = 0; i < 20; i++) {
+      say(a, b, "hello", network);
+      say(b, a, "hello", network);
+      network.advance(100);
+    }
+    /** As a transport does at its next look: other sockets, which have other ids. */
+    const move = (text: string) => {
+      a.sockets = a.sockets.map((socket, i) => ({
+        ...socket,
+        id: socket.id + 10,
+        local: parseEndpoint(text.replace("*", i === 0 ? "9993" : "30001"))!,
+      }));
+      return a.node.socketWatch.look(network.now);
+    };
+    const heard = (host: Host) => host.node.statistics.packetsIn[Verb.USER_MESSAGE]!;
+    return { network, root, a, b, move, heard };
+  }
+
+  test("goes on where it was, and is found at its new place within a second", () => {
+    const { network, root, a, b, move, heard } = pair();
+    assert.deepEqual(a.pathsTo(b), ["192.175.48.2/9993"]);
+    const before = root.reactor.counters.forwardedPackets;
+    assert.ok(move("192.31.196.7/*"));
+    network.advance(1000);
+    const [atA, atB] = [heard(a), heard(b)];
+    for (let i = 0; i < 30; i++) {
+      say(a, b, "hello", network);
+      say(b, a, "hello", network);
+      network.advance(100);
+    }
+    assert.equal(heard(b) - atB, 30, "nothing that it says is lost");
+    assert.ok(heard(a) - atA >= 28, `${heard(a) - atA} of 30 answers`);
+    assert.ok(b.pathsTo(a).includes("192.31.196.7/9993"), b.pathsTo(a).join());
+    assert.ok(root.pathsTo(a).includes("192.31.196.7/9993"), root.pathsTo(a).join());
+    assert.ok(root.reactor.counters.forwardedPackets - before <= 30);
+    const open = new Set(a.sockets.map(({ id }) => id));
+    for (const { paths } of a.views.peers(network.now)) assert.ok(paths.every(({ socket }) => open.has(socket)));
+  });
+
+  test("changes nothing while its sockets stay", () => {
+    const { network, a } = pair();
+    const before = a.views.peers(network.now).map(({ paths }) => paths.length);
+    assert.equal(a.node.socketWatch.look(network.now), false);
+    assert.deepEqual(
+      a.views.peers(network.now).map(({ paths }) => paths.length),
+      before,
+    );
+  });
+
+  test("loses the paths of a family that it has no address of any more", () => {
+    const { network, a } = pair();
+    a.sockets = [];
+    assert.ok(a.node.socketWatch.look(network.now));
+    assert.ok(a.views.peers(network.now).every(({ paths }) => paths.length === 0));
+  });
+});
+
 describe("several roots in one planet", () => {
   const SECOND_AT = "192.88.100.10/9993";
 
