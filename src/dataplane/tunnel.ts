@@ -1,7 +1,8 @@
 /**
  * The tunnel of a node whose UDP is blocked, as one more local socket: it stands between the node and its sockets, adds
  * the tunnel as a way where the policy says so, and hands on what comes through it, with the sender's true address.
- * Facts: vl1-behaviour.md §7.1. Ours: roots count whatever their scope, so that a planet on private addresses is helped, too.
+ * Facts: vl1-behaviour.md §7.1. Ours: roots count whatever their scope, so that a planet on private addresses is helped,
+ * too; a tunnel that says nothing is given up.
  */
 import type { StreamEvents } from "../io/stream.ts";
 import type { Datagram, LocalSocket, Millis, Outbox, Timed } from "../node/ports.ts";
@@ -22,6 +23,8 @@ const MIN_DATAGRAM_BYTES = 16;
 /** While so much waits to be sent, more is dropped: what is late is of no use to anybody. */
 const MAX_QUEUED_BYTES = 65_536;
 const CONNECT_TIMEOUT_MS = 10_000;
+/** An open tunnel through which nothing comes for so long is dead: roots answer a node that sends every few seconds. */
+const SILENT_MS = 45_000;
 const TICK_MS = 1000;
 
 export const TUNNEL_DROPS = ["queue_full", "not_open", "unsuitable", "malformed", "no_source"] as const;
@@ -75,6 +78,8 @@ export class Tunnel implements Outbox, Timed {
   #stream: TunnelStream | null = null;
   #isOpen = false;
   #connectingSince: Millis = 0;
+  /** When something last came through it, or it was opened. */
+  #aliveAt: Millis = 0;
   #nextTick: Millis;
   /** The same bytes are sent from each socket in turn; they go through the tunnel once. */
   #lastBytes: Uint8Array | null = null;
@@ -112,7 +117,10 @@ export class Tunnel implements Outbox, Timed {
   /** Every datagram that came by UDP has to be shown: from somewhere that counts, it says that UDP works. */
   heard({ from }: Datagram): void {
     const now = this.#options.clock();
-    if (!this.#policy.heardJustNow(now) && this.#counts(from)) this.#policy.heard(now);
+    if (this.#policy.heardJustNow(now) || !this.#counts(from)) return;
+    this.#policy.heard(now);
+    // At once: until then everything would go both ways, and arrive twice.
+    if (this.#stream !== null && this.#policy.isSuperfluous(now)) this.#end("direct_again", null);
   }
 
   tick(now: Millis): void {
@@ -121,8 +129,8 @@ export class Tunnel implements Outbox, Timed {
     this.#policy.look(now);
     if (this.#stream === null) return;
     if (!this.#options.mayBe()) this.#end("switched_off", null);
-    else if (this.#policy.isSuperfluous(now)) this.#end("direct_again", null);
     else if (!this.#isOpen && now - this.#connectingSince >= CONNECT_TIMEOUT_MS) this.#end("failed", "ETIMEDOUT");
+    else if (this.#isOpen && now - this.#aliveAt >= SILENT_MS) this.#end("lost", "ETIMEDOUT");
   }
 
   nextDeadline(): Millis {
@@ -184,6 +192,7 @@ export class Tunnel implements Outbox, Timed {
     this.#stream = this.#options.connect({
       opened: () => {
         this.#isOpen = true;
+        this.#aliveAt = this.#options.clock();
         this.#stream?.write(encodeTunnelGreeting());
         this.#options.changed?.("open", null);
       },
@@ -208,6 +217,7 @@ export class Tunnel implements Outbox, Timed {
       return;
     }
     this.#policy.works();
+    this.#aliveAt = this.#options.clock();
     this.statistics.datagramsIn++;
     this.statistics.bytesIn += bytes.length;
     this.#options.deliver({ bytes, from, socket: TUNNEL_SOCKET });
