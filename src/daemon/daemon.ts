@@ -193,10 +193,13 @@ export class Daemon {
     }
     this.#bonding = new BondingRole(this.#node, this.#config.bonding, this.#transport, this.#log);
     this.#startLeaf(root);
+    this.#tcp.attach(this.#node, this.#bonding.bonds);
     this.#reactor = this.#plane.join(this.#node, root);
     this.#reactor.start();
     this.#undo.push(() => this.#reactor.stop());
     this.#leaf.start();
+    await this.#tcp.listen(this.#node);
+    this.#undo.push(() => this.#tcp.close());
     this.#nat = new NatTraversal({
       config: this.#config,
       node: this.#node,
@@ -205,8 +208,6 @@ export class Daemon {
     });
     this.#undo.push(() => this.#nat.close());
     this.#nat.start();
-    await this.#tcp.start(this.#node, this.#bonding.bonds);
-    this.#undo.push(() => this.#tcp.close());
 
     const metrics = this.#makeMetrics(pool, cache);
     metricsRef.metrics = metrics;

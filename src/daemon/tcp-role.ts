@@ -73,11 +73,15 @@ export class TcpRole {
     return this.#server?.statistics ?? NO_RELAY;
   }
 
-  /** Rejects with an IoError if `listen.tcpRelay` cannot be had. */
-  async start(node: Node, bonds: Bonds): Promise<void> {
+  /** To be called before the node sends anything: it may have to go another way. */
+  attach(node: Node, bonds: Bonds): void {
     this.#node = node;
     this.#bonds = bonds;
     if (this.#tunnel !== null) node.timed.push(this.#tunnel);
+  }
+
+  /** Begins to relay, if that is asked for. Rejects with an IoError if `listen.tcpRelay` cannot be had. */
+  async listen(node: Node): Promise<void> {
     const { listen, limits } = this.#config;
     if (listen.tcpRelay === null) return;
     const log = this.#log;
@@ -120,8 +124,11 @@ export class TcpRole {
   }
 
   #tell(relay: string, state: "open" | TunnelEnd, code: string | null): void {
-    if (state === "open") this.#log.warn({ relay }, "UDP seems to be blocked: packets go through the TCP relay");
-    else if (state === "direct_again") this.#log.info({ relay }, "UDP works again: the TCP relay is not needed");
+    if (state === "open") {
+      this.#log.warn({ relay }, this.#config.tcpFallback.force ? FORCED : BLOCKED);
+      // Roots are greeted through it now, not at the next occasion.
+      this.#node?.keepalive.soon(now());
+    } else if (state === "direct_again") this.#log.info({ relay }, "UDP works again: the TCP relay is not needed");
     else if (state !== "switched_off") this.#log.warn({ relay, state, code }, "no connection to the TCP relay");
   }
 
@@ -152,5 +159,7 @@ export class TcpRole {
   }
 }
 
+const BLOCKED = "UDP seems to be blocked: packets go through the TCP relay";
+const FORCED = "packets go through the TCP relay";
 const NO_TUNNEL = new TunnelStatistics();
 const NO_RELAY = new TcpRelayStatistics();
