@@ -20,9 +20,11 @@ export interface SocketsOptions {
 }
 
 /** Ports besides the primary one (vl1-behaviour.md §7): another way through NATs, and the one that routers forward. */
-export function extraPorts({ listen }: Config, isRoot: boolean): PortChoice[] {
+export function extraPorts({ listen, tcpFallback }: Config, isRoot: boolean): PortChoice[] {
   const { secondaryPort, tertiaryPort, portMapping } = listen;
   const ports: PortChoice[] = [];
+  // Who is to send nothing by UDP has nothing to ask a router for.
+  if (tcpFallback.force && tcpFallback.relay !== null && !isRoot) return ports;
   if (typeof secondaryPort === "number") ports.push({ port: secondaryPort, role: "secondary" });
   else if (secondaryPort === "auto" && !isRoot) ports.push({ port: 0, role: "secondary" });
   if (portMapping && !isRoot) ports.push({ port: tertiaryPort === "auto" ? 0 : tertiaryPort, role: "tertiary" });

@@ -1,6 +1,8 @@
 /** A machine whose firewall lets no UDP out lives on a root by TCP, and goes back to UDP when that is let through. */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Host, Lab, labUnavailable, type Router } from "./lab.ts";
@@ -92,5 +94,38 @@ describe("a machine behind a firewall that lets no UDP through", { skip: labUnav
     assert.equal(metric(blocked, "orrery_tunnel_open"), 0);
     assert.equal(metric(blocked, `orrery_tunnel_ends_total{reason="direct_again"}`), 1);
     await until(() => metric(root, "orrery_tcp_relay_connections") === 0, "the root to notice", 5000);
+  });
+});
+
+describe("a machine that is told to use nothing but TCP", { skip: labUnavailable() }, () => {
+  let lab: Lab;
+  before(() => {
+    lab = new Lab();
+  });
+  after(() => lab.close());
+
+  test("is online at once, and sends no UDP at all", async () => {
+    const host = lab.openHost("root");
+    const root = RootDaemon.init(lab, host);
+    root.configure(`listen:\n  tcpRelay: "0.0.0.0:${RELAY_PORT}"\n`);
+    await root.start();
+    const forced = RootDaemon.nodeOn(lab, lab.hostBehind("forced", lab.router("nat", "cone")), root.planetFile);
+    // The reference's names, in the reference's file.
+    const settings = { tcpFallbackRelay: `${host.ipv4}/${RELAY_PORT}`, forceTcpRelay: true };
+    writeFileSync(join(forced.home, "local.conf"), JSON.stringify({ settings }));
+    const counter = `table inet count {
+      chain out { type filter hook output priority 0
+        meta l4proto udp counter
+      }
+    }`;
+    const { namespace } = forced.host;
+    const counting = ["netns", "exec", namespace, "nft", "-f", "-"];
+    assert.equal(spawnSync("ip", counting, { input: counter, encoding: "utf8" }).stderr, "");
+    await forced.start();
+    const info = () => JSON.parse(forced.command("info", "-j", "-D", forced.home));
+    await until(() => info().online === true && info().tcpFallbackActive === true, "the root's answer", 10_000);
+    assert.equal(info().config.settings.forceTcpRelay, true);
+    await sleep(6000);
+    assert.match(inside(forced.host, "nft", ["list", "table", "inet", "count"]), /counter packets 0 bytes 0/);
   });
 });
