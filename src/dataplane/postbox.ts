@@ -52,12 +52,13 @@ export class Postbox {
     return true;
   }
 
-  /** Wakes main if anything was posted since the last time. */
-  ring(): void {
-    if (!this.#posted) return;
+  /** Wakes main if anything was posted since the last time; true if so. */
+  ring(): boolean {
+    if (!this.#posted) return false;
     this.#posted = false;
     Atomics.add(this.#bell, 0, 1);
     Atomics.notify(this.#bell, 0);
+    return true;
   }
 
   #finish(record: number, i: number): void {

@@ -30,6 +30,11 @@ import { Count, dropCount, MAX_SOCKETS, type WorkerMemory } from "./worker-memor
 
 /** At most this long in poll, so that a stop or new sockets are noticed even if the wake-up is lost. */
 const POLL_MS = 100;
+/**
+ * When a batch brought nothing to relay and something for main, main has been told and is busy with it for about this
+ * long: what comes meanwhile is handed on together, which saves a leaf a third of its CPU for what it receives.
+ */
+const HANDED_ON_NAP_US = 50;
 const POLLIN = 1;
 const MSG_DONTWAIT = 0x40;
 const TWO_POW_32 = 0x100000000;
@@ -118,16 +123,17 @@ export class RelayLoop {
     // New sockets first: a descriptor that is about to be closed must not be read once main knows.
     if (this.#memory.generation !== this.#generation) return;
     let largest = 0;
+    const relayed = this.#counters[Count.FORWARDED_PACKETS]!;
     this.#memory.turn();
     for (let socket = 0; socket < this.#fds.length; socket++) {
       if (this.#polls[2 * (socket + 1) + 1]! >> 16 === 0) continue;
       largest = Math.max(largest, this.#receive(socket));
     }
     this.#memory.turn();
-    this.#postbox.ring();
-    if (this.#napMicroseconds > 0 && largest > 1 && largest < BATCH_DATAGRAMS / 2) {
-      this.#libc.usleep(this.#napMicroseconds);
-    }
+    const handedOn = this.#postbox.ring();
+    if (largest >= BATCH_DATAGRAMS / 2) return;
+    if (this.#napMicroseconds > 0 && largest > 1) this.#libc.usleep(this.#napMicroseconds);
+    else if (handedOn && this.#counters[Count.FORWARDED_PACKETS] === relayed) this.#libc.usleep(HANDED_ON_NAP_US);
   }
 
   #useSockets(): void {
