@@ -220,7 +220,8 @@ export class Tunnel implements Outbox, Timed {
     this.#aliveAt = this.#options.clock();
     this.statistics.datagramsIn++;
     this.statistics.bytesIn += bytes.length;
-    this.#options.deliver({ bytes, from, socket: TUNNEL_SOCKET });
+    // The parser's memory is used again, and parts of a packet may be kept (a configuration's chunks).
+    this.#options.deliver({ bytes: new Uint8Array(bytes), from, socket: TUNNEL_SOCKET });
   }
 
   #end(how: TunnelEnd, code: string | null): void {

@@ -24,6 +24,7 @@ function stage(options: { forced?: boolean; mayBe?: () => boolean } = {}) {
     udp: [] as string[],
     written: [] as Uint8Array[],
     delivered: [] as { from: string; socket: number }[],
+    bytes: [] as Uint8Array[],
     connections: [] as StreamEvents[],
     closes: 0,
     queuedBytes: 0,
@@ -44,7 +45,10 @@ function stage(options: { forced?: boolean; mayBe?: () => boolean } = {}) {
         close: () => void state.closes++,
       };
     },
-    deliver: ({ from, socket }) => void state.delivered.push({ from: formatEndpoint(from), socket }),
+    deliver: ({ from, socket, bytes }) => {
+      state.delivered.push({ from: formatEndpoint(from), socket });
+      state.bytes.push(bytes);
+    },
     mayBe: options.mayBe ?? (() => true),
     isRoot: (ip) => ipsEqual({ ...ROOT, ip }, ROOT),
     forced: options.forced ?? false,
@@ -68,6 +72,19 @@ function stage(options: { forced?: boolean; mayBe?: () => boolean } = {}) {
 }
 
 describe("a node whose UDP is blocked", () => {
+  test("may keep what came through the tunnel, in whatever pieces it came", () => {
+    const it = stage({ forced: true });
+    it.tunnel.send(1, ROOT, PACKET);
+    const events = it.connections[0]!;
+    events.opened();
+    for (const fill of [1, 2]) {
+      const message = encodeTunnelDatagram(PEER, new Uint8Array(64).fill(fill));
+      events.data(message.subarray(0, 30));
+      events.data(message.subarray(30));
+    }
+    assert.deepEqual(it.bytes, [new Uint8Array(64).fill(1), new Uint8Array(64).fill(2)]);
+  });
+
   test("opens a tunnel after a minute of silence, and then sends both ways", () => {
     const it = stage();
     it.pass(59_000);
